@@ -1,0 +1,3 @@
+from sheetbend.cli import main
+
+main()

@@ -1,0 +1,1 @@
+"""Where rooms live. `base` states the contract, `memory` keeps it in one process."""

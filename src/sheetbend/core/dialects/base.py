@@ -1,0 +1,71 @@
+"""What a dialect is, and the checks of fields that both share."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from abc import ABC, abstractmethod
+from typing import Any
+
+import msgspec
+
+from ...errors import RefusedError
+from ..events import DialectName, Event, Forwarded
+from ..limits import Limits
+from ..messages import Message
+from ..room import Room
+
+__all__ = ["USER_ID", "Dialect", "explain", "is_printable", "require_room_id"]
+
+USER_ID = re.compile(r"[0-9a-f]{32}")
+
+_DIRECTION_CHARS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+
+class Dialect(ABC):
+    """Text in, messages out; events in, text out. Stateless, one instance serves every connection."""
+
+    name: DialectName
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+
+    @abstractmethod
+    def decode(self, text: bytes) -> tuple[Message, str | None]:
+        """Return the message and its `ref`. Raises RefusedError, and InvalidUtf8Error of `strict_json`."""
+
+    @abstractmethod
+    def encode_event(self, event: Event) -> bytes | None:
+        """Return what the members of a room see of `event`; None if this dialect has no word for it."""
+
+    @abstractmethod
+    def encode_forwarded(self, forwarded: Forwarded) -> bytes: ...
+
+    @abstractmethod
+    def encode_roster(self, room: Room, user_id: str, ref: str | None) -> list[bytes]:
+        """Return the messages that tell the newcomer `user_id` who is there."""
+
+    @abstractmethod
+    def encode_error(self, error: RefusedError) -> bytes: ...
+
+
+def explain(value: Any, error: msgspec.ValidationError, types: frozenset[str]) -> RefusedError:
+    """Turn a decoder's complaint about valid JSON into a refusal."""
+    if isinstance(value, dict) and isinstance(kind := value.get("type"), str) and kind not in types:
+        return RefusedError("unknown_type", f"Unknown type; known are {', '.join(sorted(types))}.")
+    return RefusedError("invalid_message", f"{error}.")
+
+
+def is_printable(text: str) -> bool:
+    """Whether `text` is safe to show and log: no control characters, separators, or changes of direction."""
+    if text.isprintable():
+        return True
+    return not any(unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp") or char in _DIRECTION_CHARS for char in text)
+
+
+def require_room_id(room_id: str, limits: Limits) -> None:
+    if not 1 <= len(room_id) <= limits.room_id_chars_max or not is_printable(room_id):
+        raise RefusedError(
+            "invalid_room_id",
+            f"A roomId has 1 to {limits.room_id_chars_max} characters, none of them control characters.",
+        )

@@ -1,0 +1,43 @@
+"""Every error Sheetbend raises.
+
+    SheetbendError
+    ├── ConfigurationError      ours to mend: a flag, a file or a port
+    └── RefusedError            theirs: a message that can't be honoured
+
+Each carries a stable `code` and a sentence for people.
+"""
+
+from __future__ import annotations
+
+__all__ = ["RETRYABLE_CODES", "ConfigurationError", "RefusedError", "SheetbendError"]
+
+RETRYABLE_CODES = frozenset({"target_not_found", "room_full"})
+"""The error codes of the protocol after which the same message may succeed later."""
+
+
+class SheetbendError(Exception):
+    """The root. `code` is stable, the sentence is not."""
+
+    def __init__(self, code: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.code = code
+        self.sentence = sentence
+
+
+class ConfigurationError(SheetbendError):
+    """What the operator asked for can't be done; the sentence says what to change."""
+
+
+class RefusedError(SheetbendError):
+    """A client's message can't be honoured. Costs its sender an `error` and nobody else anything.
+
+    `code` is one of protocol/codes.json, `ref` the message's own where it had a usable one.
+    """
+
+    def __init__(self, code: str, sentence: str, ref: str | None = None) -> None:
+        super().__init__(code, sentence)
+        self.ref = ref
+
+    @property
+    def retryable(self) -> bool:
+        return self.code in RETRYABLE_CODES

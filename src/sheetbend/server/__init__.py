@@ -1,0 +1,1 @@
+"""The server: sockets, clock and files around the core."""

@@ -1,0 +1,118 @@
+"""The composition root: a configuration becomes a running server."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+import signal
+import socket
+import ssl
+from collections.abc import Callable
+
+import structlog
+from picows import ws_create_server
+
+from ..brokers.memory import MemoryBroker
+from ..core.close_codes import CloseCode
+from .addresses import bind, public_hosts
+from .config import ServerConfig
+from .gate import Gate
+from .hub import Hub
+from .logs import picows_logger
+from .pages import Pages
+from .tls import load_context, self_signed_context
+
+__all__ = ["Server"]
+
+_TICK_S = 1.0
+_READ_BUFFER_BYTES = 2048
+"""Per idle connection; grows with the messages. 10 kB a connection with this, 29 kB with picows' default."""
+
+log = structlog.get_logger("sheetbend")
+
+
+class Server:
+    """One node on one public port. `run` serves until it is told to stop."""
+
+    def __init__(self, config: ServerConfig) -> None:
+        """Bind the port and read every file, so that what is wrong is said before anything runs."""
+        self._config = config
+        self._pages = Pages()
+        self._listener = bind(config.host, config.port)
+        self.port: int = self._listener.getsockname()[1]
+        self.fingerprint: str | None = None
+        """SHA-256 of the certificate that `tls_auto` made."""
+        self._ssl = self._ssl_context()
+        self._is_stopping = False
+        self._stop = asyncio.Event()
+
+    @property
+    def urls(self) -> list[str]:
+        """What to open: on this machine first, then on the LAN if it listens there."""
+        scheme = "https" if self._config.is_secure else "http"
+        return [
+            f"{scheme}://{f'[{host}]' if ':' in host else host}:{self.port}/" for host in public_hosts(self._listener)
+        ]
+
+    async def run(self, on_ready: Callable[[], None]) -> None:
+        """Serve until `stop`, SIGTERM or SIGINT, then close every connection and return."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.stop)
+        limits = self._config.limits
+        broker = MemoryBroker(limits, lambda: secrets.token_hex(8))
+        hub = Hub(broker, limits, new_user_id=lambda: secrets.token_hex(16), clock=loop.time)
+        gate = Gate(hub, self._pages, self._config, is_ready=lambda: not self._is_stopping)
+        server = await ws_create_server(
+            gate,
+            sock=self._listener,
+            ssl=self._ssl,
+            websocket_handshake_timeout=limits.handshake_timeout_s,
+            enable_auto_pong=False,
+            max_frame_size=limits.frame_bytes_max,
+            read_buffer_init_size=_READ_BUFFER_BYTES,
+            logger_name=picows_logger(),
+            use_aiofastnet=False,
+        )
+        ticking = asyncio.create_task(_tick(hub))
+        log.info("node_started", port=self.port)
+        on_ready()
+        try:
+            await self._stop.wait()
+        finally:
+            self._is_stopping = True
+            ticking.cancel()
+            server.close()
+            await _drain(hub, limits.close_timeout_s)
+            log.info("node_stopped", port=self.port)
+
+    def stop(self) -> None:
+        """Make `run` end."""
+        self._stop.set()
+
+    def _ssl_context(self) -> ssl.SSLContext | None:
+        if self._config.tls_auto:
+            hosts = dict.fromkeys([*public_hosts(self._listener), "localhost", "127.0.0.1", socket.gethostname()])
+            context, self.fingerprint = self_signed_context(list(hosts))
+            return context
+        if self._config.tls_cert is not None and self._config.tls_key is not None:
+            return load_context(self._config.tls_cert, self._config.tls_key)
+        return None
+
+
+async def _tick(hub: Hub) -> None:
+    while True:
+        await asyncio.sleep(_TICK_S)
+        for client in list(hub.clients.values()):
+            client.outbox.tick(_TICK_S)
+
+
+async def _drain(hub: Hub, close_timeout_s: float) -> None:
+    """Close every connection with a code that says reconnect, and wait until they are gone."""
+    outboxes = [client.outbox for client in hub.clients.values()]
+    for outbox in outboxes:
+        outbox.close(CloseCode.SHUTTING_DOWN, "the server is ending or restarting")
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(close_timeout_s + 1):
+            await asyncio.gather(*(outbox.wait_closed() for outbox in outboxes))

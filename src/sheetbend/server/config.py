@@ -1,0 +1,53 @@
+"""What the operator decided, read once and frozen."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from ..core.limits import Limits
+from ..errors import ConfigurationError
+
+__all__ = ["LogFormat", "LogLevel", "ServerConfig"]
+
+LogLevel = Literal["debug", "info", "warning", "error"]
+LogFormat = Literal["text", "json"]
+
+_ORIGIN = re.compile(r"(https?)://([^/?#@\s,]+)", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerConfig:
+    """The server's settings. Raises ConfigurationError where two contradict each other or one makes no sense."""
+
+    host: str = "127.0.0.1"
+    port: int = 8080
+    allow_origins: frozenset[str] = frozenset()
+    """Origins besides the server's own whose pages may open `/ws`, as browsers write them."""
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    tls_auto: bool = False
+    """Make a self-signed certificate at start."""
+    log_level: LogLevel = "info"
+    log_format: LogFormat = "text"
+    limits: Limits = field(default_factory=Limits)
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.port <= 65_535:
+            raise ConfigurationError("bad_port", f"--port takes 0 to 65535, not {self.port}.")
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise ConfigurationError("bad_tls", "--tls-cert and --tls-key go together: give both.")
+        if self.tls_auto and self.tls_cert is not None:
+            raise ConfigurationError("bad_tls", "Give either --tls auto or --tls-cert and --tls-key, not both.")
+        for origin in self.allow_origins:
+            if _ORIGIN.fullmatch(origin) is None:
+                raise ConfigurationError(
+                    "bad_origin",
+                    f"--allow-origin takes a scheme and a host such as https://example.org, not {origin!r}.",
+                )
+
+    @property
+    def is_secure(self) -> bool:
+        return self.tls_auto or self.tls_cert is not None

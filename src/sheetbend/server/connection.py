@@ -1,0 +1,214 @@
+"""One WebSocket connection: frames to messages, by RFC 6455, on picows.
+
+picows hands over frames and checks their headers; everything about messages is done here: RSV bits, fragments and their
+bounds, UTF-8, pings, the close handshake, and the bound on what waits to be sent. Whole messages go to the hub.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import codecs
+import struct
+from collections.abc import Sequence
+
+import structlog
+from picows import WSFrame, WSListener, WSMsgType, WSTransport
+
+from ..core.close_codes import CloseCode
+from ..core.events import DialectName
+from ..core.limits import Limits
+from ..errors import RefusedError
+from .hub import FRAME_HEADER_ROOM, Client, Hub, Text
+
+__all__ = ["Connection"]
+
+_TEXT = WSMsgType.TEXT
+_FINAL_TEXT = 0x81
+_LARGEST_CLOSE_CODE = 4999
+_NO_CODES = frozenset({0, 1004, 1005, 1006, 1015})
+"""Close codes that must not stand in a frame (RFC 6455 section 7.4.1)."""
+
+log = structlog.get_logger("sheetbend")
+
+
+class Connection(WSListener):
+    """The listener of one socket, and the outbox of one client."""
+
+    __slots__ = ("_client", "_dialect", "_fragments", "_heard", "_hub", "_limits", "_quiet_s", "transport")
+
+    transport: WSTransport
+
+    def __init__(self, hub: Hub, dialect: DialectName, limits: Limits) -> None:
+        super().__init__()
+        self._hub = hub
+        self._dialect: DialectName = dialect
+        self._limits = limits
+        self._client: Client | None = None
+        self._fragments: _Fragments | None = None
+        self._heard = True
+        self._quiet_s = 0.0
+
+    # What picows calls.
+
+    def on_ws_connected(self, transport: WSTransport) -> None:
+        self.transport = transport
+        # At the bound `pause_writing` is called, so the check costs nothing per message.
+        transport.underlying_transport.set_write_buffer_limits(high=self._limits.outbox_bytes_max, low=0)
+        self._client = self._hub.connect(self._dialect, self)
+
+    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        self._heard = True
+        kind = frame.msg_type
+        if transport.is_close_frame_sent:
+            if kind == WSMsgType.CLOSE:
+                transport.disconnect()
+        elif frame.rsv1 or frame.rsv2 or frame.rsv3:
+            self.close(CloseCode.PROTOCOL_ERROR, "a reserved bit is set, and no extension was agreed on")
+        elif kind == _TEXT and frame.fin and self._fragments is None:
+            self._receive_text(frame)
+        elif kind == WSMsgType.PING:
+            transport.send_pong(frame.get_payload_as_bytes())
+        elif kind == WSMsgType.CLOSE:
+            self._answer_close(frame.get_payload_as_bytes())
+        elif kind != WSMsgType.PONG:
+            self._receive_fragment(frame)
+
+    def on_ws_disconnected(self, transport: WSTransport) -> None:
+        if self._client is not None:
+            self._hub.disconnect(self._client)
+
+    def pause_writing(self) -> None:
+        # Called in the middle of a delivery: closing may change the rooms that are being gone through.
+        asyncio.get_running_loop().call_soon(self.close, CloseCode.SLOW_CONSUMER, "too much is waiting for you")
+
+    def resume_writing(self) -> None:
+        pass
+
+    # What the hub calls.
+
+    def send(self, text: Text) -> None:
+        if isinstance(text, bytes):
+            self.transport.send(_TEXT, text)
+        else:
+            self.transport.send_reuse_external_bytearray(_TEXT, text, FRAME_HEADER_ROOM)
+
+    def send_many(self, payloads: Sequence[bytes]) -> None:
+        """Send several messages with one system call."""
+        if payloads and not self.transport.is_close_frame_sent:
+            frames = b"".join(part for payload in payloads for part in (_header(len(payload)), payload))
+            self.transport.underlying_transport.write(frames)
+
+    def close(self, code: int, reason: str) -> None:
+        """Send CLOSE, give the peer time for its own, then end the socket."""
+        if self.transport.is_close_frame_sent:
+            return
+        log.debug("closing", code=int(code), reason=reason)
+        self._send_close(code, reason)
+        asyncio.get_running_loop().call_later(self._limits.close_timeout_s, self.transport.disconnect, False)
+
+    async def wait_closed(self) -> None:
+        """Return when the socket is gone."""
+        await self.transport.wait_disconnected()
+
+    def tick(self, elapsed_s: float) -> None:
+        """Ping a quiet connection, close one that has been quiet for too long, expire its session."""
+        if self._client is None:
+            return
+        self._hub.expire(self._client)
+        self._quiet_s = 0.0 if self._heard else self._quiet_s + elapsed_s
+        self._heard = False
+        if self._quiet_s >= self._limits.liveness_timeout_s:
+            self.close(CloseCode.NOT_RESPONDING, "nothing was heard from you, pings included")
+        elif self._quiet_s >= self._limits.ping_interval_s:
+            self.transport.send_ping(b"")
+
+    def _receive_text(self, frame: WSFrame) -> None:
+        if frame.payload_size > self._limits.message_bytes_max:
+            self._refuse_size()
+        elif self._client is not None:
+            self._hub.receive(self._client, frame.get_payload_as_bytes())
+
+    def _receive_fragment(self, frame: WSFrame) -> None:
+        """Take a binary frame, or a fragment of either type."""
+        fragments = self._fragments
+        if (frame.msg_type == WSMsgType.CONTINUATION) == (fragments is None):
+            self.close(CloseCode.PROTOCOL_ERROR, "a fragmented message was not continued as it must be")
+            return
+        if fragments is None:
+            fragments = self._fragments = _Fragments(frame.msg_type == _TEXT, self._limits)
+        try:
+            fragments.add(frame)
+        except UnicodeDecodeError:
+            self.close(CloseCode.INVALID_TEXT, "a text message was not UTF-8")
+        except OverflowError:
+            self.close(CloseCode.MESSAGE_TOO_BIG, f"a message has at most {self._limits.message_bytes_max} bytes")
+        else:
+            if frame.fin:
+                self._fragments = None
+                self._receive_assembled(fragments)
+
+    def _receive_assembled(self, fragments: _Fragments) -> None:
+        if self._client is None:
+            return
+        if not fragments.is_text:
+            self._hub.refuse(
+                self._client,
+                RefusedError("binary_not_supported", "Send text: no feature takes binary messages."),
+            )
+        elif fragments.size > self._limits.message_bytes_max:
+            self._refuse_size()
+        else:
+            self._hub.receive(self._client, bytes(fragments.payload))
+
+    def _refuse_size(self) -> None:
+        if self._client is not None:
+            limit = self._limits.message_bytes_max
+            self._hub.refuse(self._client, RefusedError("message_too_big", f"A message has at most {limit} bytes."))
+
+    def _answer_close(self, payload: bytes) -> None:
+        """Echo the peer's code; picows has checked the reason's UTF-8 and most codes."""
+        if not payload:
+            self.transport.send(WSMsgType.CLOSE, None)  # send_close() would put code 0 on the wire
+        else:
+            code = int.from_bytes(payload[:2], "big")
+            valid = code not in _NO_CODES and code <= _LARGEST_CLOSE_CODE
+            self._send_close(code if valid else CloseCode.PROTOCOL_ERROR)
+        self.transport.disconnect()
+
+    def _send_close(self, code: int, reason: str = "") -> None:
+        self.transport.send_close(int(code), reason.encode())  # type: ignore[arg-type]  # it takes any code
+
+
+class _Fragments:
+    """A message in pieces. Past `message_bytes_max` only its size is kept, past `frame_bytes_max` it overflows."""
+
+    __slots__ = ("_decoder", "_limits", "is_text", "payload", "size")
+
+    def __init__(self, is_text: bool, limits: Limits) -> None:
+        self.is_text = is_text
+        self.payload = bytearray()
+        self.size = 0
+        self._limits = limits
+        self._decoder = codecs.getincrementaldecoder("utf-8")() if is_text else None
+
+    def add(self, frame: WSFrame) -> None:
+        """Raises UnicodeDecodeError as soon as text can't be UTF-8, and OverflowError."""
+        self.size += frame.payload_size
+        if self.size > self._limits.frame_bytes_max:
+            raise OverflowError
+        piece = frame.get_payload_as_bytes()
+        if self._decoder is not None:
+            self._decoder.decode(piece, final=bool(frame.fin))
+        if self.size > self._limits.message_bytes_max:
+            self.payload.clear()
+        else:
+            self.payload += piece
+
+
+def _header(size: int) -> bytes:
+    """The header of an unmasked, final text frame (RFC 6455 section 5.2)."""
+    if size < 126:
+        return bytes((_FINAL_TEXT, size))
+    if size < 65_536:
+        return struct.pack("!BBH", _FINAL_TEXT, 126, size)
+    return struct.pack("!BBQ", _FINAL_TEXT, 127, size)

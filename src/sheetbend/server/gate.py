@@ -1,0 +1,102 @@
+"""The gate of the public port: reads one HTTP request and answers with a page, a refusal, or a WebSocket."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+
+from multidict import CIMultiDict
+from picows import WSUpgradeRequest, WSUpgradeResponse, WSUpgradeResponseWithListener
+
+from ..core.events import DialectName
+from .config import ServerConfig
+from .connection import Connection
+from .hub import Hub
+from .origins import is_origin_allowed
+from .pages import SECURITY_HEADERS, Page, Pages
+
+__all__ = ["Gate"]
+
+SUBPROTOCOL: DialectName = "sheetbend.v1"
+_TEXT = {"Content-Type": "text/plain; charset=utf-8", "Cache-Control": "no-store"}
+
+
+class Gate:
+    """Called by picows with every request, before it checks the WebSocket headers. Never raises.
+
+    `is_ready` says what `GET /healthz` answers, and whether connections are taken.
+    """
+
+    def __init__(
+        self,
+        hub: Hub,
+        pages: Pages,
+        config: ServerConfig,
+        *,
+        is_ready: Callable[[], bool],
+    ) -> None:
+        self._hub = hub
+        self._pages = pages
+        self._config = config
+        self._is_ready = is_ready
+
+    def __call__(self, request: WSUpgradeRequest) -> WSUpgradeResponseWithListener:
+        path = request.path.decode("ascii", "replace").split("?", 1)[0]
+        if path == "/ws":
+            return self._open_websocket(request)
+        if path == "/healthz":
+            ready = self._is_ready()
+            return _answer(200 if ready else 503, b"ok\n" if ready else b"shutting down\n")
+        page = self._pages.find(path)
+        return _answer(404, b"There is nothing here.\n") if page is None else _answer_page(page, request.headers)
+
+    def _open_websocket(self, request: WSUpgradeRequest) -> WSUpgradeResponseWithListener:
+        headers = request.headers
+        if headers.get("Upgrade", "").lower() != "websocket" or headers.get("Sec-WebSocket-Version") != "13":
+            return _answer(
+                426,
+                b"This address speaks WebSocket, version 13.\n",
+                {"Upgrade": "websocket", "Sec-WebSocket-Version": "13"},
+            )
+        if not self._is_ready():
+            return _answer(503, b"The server is shutting down.\n")
+        origins = headers.getall("Origin", [])
+        if not is_origin_allowed(
+            origins,
+            headers.getall("Host", []),
+            self._config.allow_origins,
+            is_secure=self._config.is_secure,
+        ):
+            return _answer(403, b"Pages of this origin may not connect: the operator can say --allow-origin.\n")
+        offered = _tokens(headers, "Sec-WebSocket-Protocol")
+        if offered and SUBPROTOCOL not in offered:
+            return _answer(400, f"Offer the subprotocol {SUBPROTOCOL}, or none.\n".encode())
+        if "upgrade" in map(str.lower, _tokens(headers, "Connection")):
+            headers["Connection"] = "Upgrade"  # Firefox sends "keep-alive, Upgrade", which picows refuses
+        connection = Connection(self._hub, SUBPROTOCOL if offered else "lesson", self._config.limits)
+        extra = {"Sec-WebSocket-Protocol": SUBPROTOCOL} if offered else None
+        return WSUpgradeResponseWithListener(WSUpgradeResponse.create_101_response(extra), connection)
+
+
+def _tokens(headers: CIMultiDict[str], name: str) -> list[str]:
+    """The comma-separated values of a header that may stand there several times."""
+    values = ",".join(headers.getall(name, [])).split(",")
+    return [value.strip() for value in values if value.strip()]
+
+
+def _answer_page(page: Page, request: CIMultiDict[str]) -> WSUpgradeResponseWithListener:
+    headers = dict(page.headers)
+    if headers["ETag"] in _tokens(request, "If-None-Match"):
+        return _answer(304, b"", headers)
+    if page.gzipped is not None and "gzip" in _tokens(request, "Accept-Encoding"):
+        return _answer(200, page.gzipped, {**headers, "Content-Encoding": "gzip"})
+    return _answer(200, page.body, headers)
+
+
+def _answer(status: int, body: bytes, headers: Mapping[str, str] | None = None) -> WSUpgradeResponseWithListener:
+    response = WSUpgradeResponse()
+    response.version = b"HTTP/1.1"
+    response.status = HTTPStatus(status)
+    response.headers = CIMultiDict({**SECURITY_HEADERS, **_TEXT, **(headers or {})})
+    response.body = body
+    return WSUpgradeResponseWithListener(response, None)
