@@ -1,7 +1,5 @@
 """Sheetbend: WebSocket and WebRTC joined into one room, for browsers and Python."""
 
-from importlib.metadata import version
-
 __all__ = ["__version__"]
 
 __version__ = "0.1.0"

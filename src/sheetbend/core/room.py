@@ -20,7 +20,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Room:
-    """One room. Every verb returns the event that all members are to see, or raises RefusedError and changes nothing."""
+    """One room. Every verb returns the event that members are to see, or raises RefusedError and changes nothing."""
 
     __slots__ = ("_limits", "epoch", "id", "members", "offset")
 

@@ -1,0 +1,52 @@
+/** The app as a whole: which page belongs to the address, and the notices that every page shares. */
+
+import { HomePage } from "./home.js";
+import type { Notices } from "./notices.js";
+import type { Preferences } from "./preferences.js";
+import { RoomPage } from "./room/room-page.js";
+import type { Route, Router } from "./route.js";
+import { MessagePage } from "./ui/message-page.js";
+import { NoticeList } from "./ui/notice-list.js";
+
+export interface AppProps {
+  router: Router;
+  preferences: Preferences;
+  notices: Notices;
+}
+
+export function App(props: AppProps) {
+  return (
+    <>
+      <Page {...props} route={props.router.route.value} />
+      <NoticeList notices={props.notices} />
+    </>
+  );
+}
+
+function Page({ route, router, preferences, notices }: AppProps & { route: Route }) {
+  switch (route.page) {
+    case "home":
+      return <HomePage router={router} />;
+    case "room":
+      return (
+        <RoomPage
+          key={route.room}
+          roomName={route.room}
+          router={router}
+          preferences={preferences}
+          notices={notices}
+        />
+      );
+    case "unknown":
+      return (
+        <MessagePage title="There is no such page">
+          <p>The address may be mistyped. A room's address looks like {window.location.origin}/r/its-name.</p>
+          <p class="actions">
+            <button type="button" class="button primary" onClick={() => router.openHome()}>
+              Go to the start
+            </button>
+          </p>
+        </MessagePage>
+      );
+  }
+}

@@ -1,0 +1,58 @@
+/** Addresses: `/` is the start and `/r/NAME` is a room. */
+
+import { type ReadonlySignal, signal } from "@preact/signals";
+import { isRoomName } from "./room-name.js";
+
+export type Route = { page: "home" } | { page: "room"; room: string } | { page: "unknown" };
+
+export function parseRoute(pathname: string): Route {
+  if (pathname === "/") return { page: "home" };
+  const encoded = /^\/r\/([^/]+)\/?$/.exec(pathname)?.[1];
+  const room = encoded === undefined ? null : decodeName(encoded);
+  return room !== null && isRoomName(room) ? { page: "room", room } : { page: "unknown" };
+}
+
+export function roomPath(room: string): string {
+  return `/r/${encodeURIComponent(room)}`;
+}
+
+/** The route that the address bar shows, and the verbs that change both. */
+export class Router {
+  readonly #window: Window;
+  readonly #route;
+
+  constructor(window: Window) {
+    this.#window = window;
+    this.#route = signal(parseRoute(window.location.pathname));
+    window.addEventListener("popstate", () => this.#read());
+  }
+
+  get route(): ReadonlySignal<Route> {
+    return this.#route;
+  }
+
+  openHome(): void {
+    this.#open("/");
+  }
+
+  openRoom(room: string): void {
+    this.#open(roomPath(room));
+  }
+
+  #open(path: string): void {
+    this.#window.history.pushState(null, "", path);
+    this.#read();
+  }
+
+  #read(): void {
+    this.#route.value = parseRoute(this.#window.location.pathname);
+  }
+}
+
+function decodeName(encoded: string): string | null {
+  try {
+    return decodeURIComponent(encoded);
+  } catch {
+    return null; // URIError: a stray % in the address
+  }
+}
