@@ -15,10 +15,10 @@ NODE_MAJOR_MIN = 20
 
 
 class BuildHook(BuildHookInterface):  # type: ignore[type-arg]
-    """Hatchling calls `initialize` before it collects the files of a wheel, editable or not."""
+    """Hatchling calls `initialize` before it collects the files. An editable install is `make`'s, which builds them."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        if self.target_name == "wheel":
+        if self.target_name == "wheel" and version != "editable":
             build_web_assets()
 
 
@@ -32,7 +32,7 @@ def build_web_assets() -> None:
         )
     web = ROOT / "web"
     for command in (["ci", "--no-audit", "--no-fund"], ["run", "build"]):
-        done = subprocess.run([npm, *command], cwd=web, capture_output=True, text=True)
+        done = subprocess.run([npm, *command], cwd=web, capture_output=True, text=True, check=False)
         if done.returncode:
             raise SystemExit(f"`npm {' '.join(command)}` failed in {web}:\n{done.stdout}\n{done.stderr}")
     shutil.rmtree(ASSETS, ignore_errors=True)
@@ -44,7 +44,7 @@ def node_major() -> int:
     node = shutil.which("node")
     if node is None:
         return 0
-    version = subprocess.run([node, "--version"], capture_output=True, text=True).stdout
+    version = subprocess.run([node, "--version"], capture_output=True, text=True, check=False).stdout
     major = version.lstrip("v").split(".")[0]
     return int(major) if major.isdigit() else 0
 

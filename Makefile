@@ -1,0 +1,56 @@
+# `make serve` and `make test` set up all they need. System packages are installed when root; else the command is said.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+ASSETS := src/sheetbend/server/assets/index.html
+WEB_SOURCES := $(shell find web protocol \( -name node_modules -o -name dist \) -prune -o -type f -print)
+
+.PHONY: serve test check bench e2e web lock format clean
+
+serve: $(INSTALLED) $(ASSETS)  ## Start the server; ARGS are its flags
+	$(BIN)/sheetbend serve $(ARGS)
+
+test: $(INSTALLED) $(ASSETS)  ## Every test, browsers included
+	scripts/install-package.sh chromium chromium
+	npm --prefix web test
+	$(BIN)/python -m pytest
+
+check: $(INSTALLED) $(ASSETS)  ## Lint, format, types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	npm --prefix web run check
+
+e2e: $(INSTALLED) $(ASSETS)  ## The tests in Chromium alone
+	scripts/install-package.sh chromium chromium
+	$(BIN)/python -m pytest -m e2e
+
+bench: $(INSTALLED) $(ASSETS)  ## Beside plain Node, Socket.IO, PeerServer and the floor; ARGS as in benchmarks/README.md
+	npm --prefix benchmarks ci --no-audit --no-fund
+	$(BIN)/python -m benchmarks $(ARGS)
+
+web: $(ASSETS)  ## Build the SDK and the room app
+
+format:  ## Put everything in its form
+	$(BIN)/ruff check --fix . && $(BIN)/ruff format .
+	npm --prefix web run format
+
+lock:  ## Take newer versions of the Python packages
+	$(BIN)/pip install --quiet pip-tools
+	$(BIN)/pip-compile --quiet --upgrade --strip-extras --no-emit-index-url --no-emit-find-links --no-header \
+		--no-annotate --output-file requirements-dev.lock pyproject.toml requirements-dev.in
+
+clean:
+	rm -rf $(VENV) web/node_modules web/*/dist src/sheetbend/server/assets benchmarks/node_modules
+
+$(INSTALLED): requirements-dev.lock pyproject.toml hatch_build.py
+	scripts/create-venv.sh $(PYTHON) $(VENV)
+	$(BIN)/pip install --quiet --requirement requirements-dev.lock
+	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $@
+
+$(ASSETS): $(INSTALLED) $(WEB_SOURCES)
+	$(BIN)/python hatch_build.py
+	touch $@
