@@ -64,10 +64,6 @@ class Program:
     def close(self, code: int, reason: str) -> None:
         self.closed_with = code
 
-    def tick(self, elapsed_s: float) -> None: ...
-
-    async def wait_closed(self) -> None: ...
-
     def _read_lesson(self, message: dict[str, Any]) -> None:
         room = self.views.get(message.get("roomId", ""))
         match message["type"]:

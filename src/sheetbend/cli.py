@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import resource
 import sys
+import tomllib
 from pathlib import Path
 from typing import Annotated, Literal, NoReturn
 
@@ -40,10 +41,10 @@ def _launch(
     Parameters
     ----------
     config
-        TOML file with a table for each command; ./sheetbend.toml if it exists.
+        TOML file; ./sheetbend.toml if it exists.
     """
-    if config is not None and not config.is_file():
-        raise ConfigurationError("unreadable_file", f"Can't read {config}: there is no such file.")
+    if config is not None or _CONFIG.exists():
+        _check_toml(config or _CONFIG)
     app.config = (
         Env("SHEETBEND_", command=False, show=False),
         Toml(config or _CONFIG, must_exist=False, search_parents=False),
@@ -56,33 +57,33 @@ def serve(
     *,
     host: str = "127.0.0.1",
     port: int = 8080,
-    allow_origin: Annotated[tuple[str, ...], Parameter(negative="")] = (),
+    allow_origin: Annotated[tuple[str, ...], Parameter(negative="", show_default=False)] = (),
     tls_cert: Path | None = None,
     tls_key: Path | None = None,
-    tls: Literal["auto"] | None = None,
+    tls: Annotated[Literal["auto"] | None, Parameter(show_choices=False)] = None,
     log_level: LogLevel = "info",
     log_format: LogFormat = "text",
 ) -> None:
-    """Serve rooms until Ctrl-C. Flags are also variables (SHEETBEND_PORT) and keys ([serve] port).
+    """Serve rooms until Ctrl-C. Also: variables (SHEETBEND_PORT), TOML ([serve] port).
 
     Parameters
     ----------
     host
-        Address to listen on; 0.0.0.0 or :: for the whole network.
+        Address; 0.0.0.0 or :: for the network.
     port
-        Port to listen on; 0 takes a free one.
+        Port; 0 takes a free one.
     allow_origin
-        Another origin whose pages may connect, as https://example.org. May be repeated.
+        Another origin that may connect; repeatable.
     tls_cert
         PEM certificate chain.
     tls_key
         PEM key of the certificate.
     tls
-        "auto" makes a self-signed certificate, so that phones may use their camera.
+        auto: self-signed, so phones get their camera.
     log_level
-        Least level that is logged.
+        From:
     log_format
-        Logs for people or for programs.
+        For people or programs:
     """
     config = ServerConfig(
         host=host,
@@ -120,6 +121,15 @@ def _announce(server: Server) -> None:
     elif lan:
         print("Browsers give cameras to secure pages only: add --tls auto to use them from another device.")
     sys.stdout.flush()
+
+
+def _check_toml(path: Path) -> None:
+    try:
+        tomllib.loads(path.read_text())
+    except OSError as error:
+        raise ConfigurationError("unreadable_file", f"Can't read {path}: {error.strerror}.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError("bad_toml", f"{path} is not valid TOML: {error}.") from None
 
 
 def _raise_file_limit() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import secrets
 import signal
 import socket
@@ -17,6 +16,7 @@ from ..brokers.memory import MemoryBroker
 from ..core.close_codes import CloseCode
 from .addresses import bind, public_hosts
 from .config import ServerConfig
+from .connection import Connection
 from .gate import Gate
 from .hub import Hub
 from .logs import picows_logger
@@ -75,7 +75,7 @@ class Server:
             logger_name=picows_logger(),
             use_aiofastnet=False,
         )
-        ticking = asyncio.create_task(_tick(hub))
+        ticking = asyncio.create_task(_tick(gate.connections))
         log.info("node_started", port=self.port)
         on_ready()
         try:
@@ -84,7 +84,7 @@ class Server:
             self._is_stopping = True
             ticking.cancel()
             server.close()
-            await _drain(hub, limits.close_timeout_s)
+            await _drain(gate.connections, limits.close_timeout_s)
             log.info("node_stopped", port=self.port)
 
     def stop(self) -> None:
@@ -101,18 +101,24 @@ class Server:
         return None
 
 
-async def _tick(hub: Hub) -> None:
+async def _tick(connections: set[Connection]) -> None:
     while True:
         await asyncio.sleep(_TICK_S)
-        for client in list(hub.clients.values()):
-            client.outbox.tick(_TICK_S)
+        for connection in list(connections):
+            try:
+                connection.tick(_TICK_S)
+            except Exception:
+                log.exception("internal_error")
 
 
-async def _drain(hub: Hub, close_timeout_s: float) -> None:
+async def _drain(connections: set[Connection], close_timeout_s: float) -> None:
     """Close every connection with a code that says reconnect, and wait until they are gone."""
-    outboxes = [client.outbox for client in hub.clients.values()]
-    for outbox in outboxes:
-        outbox.close(CloseCode.SHUTTING_DOWN, "the server is ending or restarting")
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(close_timeout_s + 1):
-            await asyncio.gather(*(outbox.wait_closed() for outbox in outboxes))
+    leaving = list(connections)
+    for connection in leaving:
+        connection.close(CloseCode.SHUTTING_DOWN, "the server is ending or restarting")
+    try:
+        async with asyncio.timeout(close_timeout_s):
+            await asyncio.gather(*(connection.wait_closed() for connection in leaving))
+    except TimeoutError:
+        for connection in list(connections):
+            connection.abort()

@@ -34,19 +34,35 @@ log = structlog.get_logger("sheetbend")
 class Connection(WSListener):
     """The listener of one socket, and the outbox of one client."""
 
-    __slots__ = ("_client", "_dialect", "_fragments", "_heard", "_hub", "_limits", "_quiet_s", "transport")
+    __slots__ = (
+        "_client",
+        "_closing_s",
+        "_connections",
+        "_dialect",
+        "_fragments",
+        "_heard",
+        "_hub",
+        "_is_closing",
+        "_limits",
+        "_quiet_s",
+        "transport",
+    )
 
     transport: WSTransport
 
-    def __init__(self, hub: Hub, dialect: DialectName, limits: Limits) -> None:
+    def __init__(self, hub: Hub, dialect: DialectName, limits: Limits, connections: set[Connection]) -> None:
+        """It stands in `connections` from the handshake until its socket is gone."""
         super().__init__()
         self._hub = hub
+        self._connections = connections
         self._dialect: DialectName = dialect
         self._limits = limits
         self._client: Client | None = None
         self._fragments: _Fragments | None = None
         self._heard = True
         self._quiet_s = 0.0
+        self._is_closing = False
+        self._closing_s = 0.0
 
     # What picows calls.
 
@@ -54,28 +70,33 @@ class Connection(WSListener):
         self.transport = transport
         # At the bound `pause_writing` is called, so the check costs nothing per message.
         transport.underlying_transport.set_write_buffer_limits(high=self._limits.outbox_bytes_max, low=0)
+        self._connections.add(self)
         self._client = self._hub.connect(self._dialect, self)
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
-        self._heard = True
-        kind = frame.msg_type
-        if transport.is_close_frame_sent:
-            if kind == WSMsgType.CLOSE:
-                transport.disconnect()
-        elif frame.rsv1 or frame.rsv2 or frame.rsv3:
-            self.close(CloseCode.PROTOCOL_ERROR, "a reserved bit is set, and no extension was agreed on")
-        elif kind == _TEXT and frame.fin and self._fragments is None:
-            self._receive_text(frame)
-        elif kind == WSMsgType.PING:
-            transport.send_pong(frame.get_payload_as_bytes())
-        elif kind == WSMsgType.CLOSE:
-            self._answer_close(frame.get_payload_as_bytes())
-        elif kind != WSMsgType.PONG:
-            self._receive_fragment(frame)
+        try:
+            self._heard = True
+            kind = frame.msg_type
+            if self._is_closing or transport.is_close_frame_sent:
+                if kind == WSMsgType.CLOSE:
+                    transport.disconnect()
+            elif frame.rsv1 or frame.rsv2 or frame.rsv3:
+                self.close(CloseCode.PROTOCOL_ERROR, "a reserved bit is set, and no extension was agreed on")
+            elif kind == _TEXT and frame.fin and self._fragments is None:
+                self._receive_text(frame)
+            elif kind == WSMsgType.PING:
+                transport.send_pong(frame.get_payload_as_bytes())
+            elif kind == WSMsgType.CLOSE:
+                self._answer_close(frame.get_payload_as_bytes())
+            elif kind != WSMsgType.PONG:
+                self._receive_fragment(frame)
+        except Exception:
+            log.exception("internal_error", user_id=self._user_id)
+            self.close(CloseCode.INTERNAL_ERROR, "a fault of the server")
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
-        if self._client is not None:
-            self._hub.disconnect(self._client)
+        self._connections.discard(self)
+        self._end_session()
 
     def pause_writing(self) -> None:
         # Called in the middle of a delivery: closing may change the rooms that are being gone through.
@@ -87,6 +108,8 @@ class Connection(WSListener):
     # What the hub calls.
 
     def send(self, text: Text) -> None:
+        if self._is_closing:
+            return
         if isinstance(text, bytes):
             self.transport.send(_TEXT, text)
         else:
@@ -94,33 +117,51 @@ class Connection(WSListener):
 
     def send_many(self, payloads: Sequence[bytes]) -> None:
         """Send several messages with one system call."""
-        if payloads and not self.transport.is_close_frame_sent:
+        if payloads and not (self._is_closing or self.transport.is_close_frame_sent):
             frames = b"".join(part for payload in payloads for part in (_header(len(payload)), payload))
             self.transport.underlying_transport.write(frames)
 
     def close(self, code: int, reason: str) -> None:
-        """Send CLOSE, give the peer time for its own, then end the socket."""
-        if self.transport.is_close_frame_sent:
+        """End the session and send CLOSE; `tick` ends the socket if the peer doesn't answer."""
+        if self._is_closing:
             return
-        log.debug("closing", code=int(code), reason=reason)
+        self._is_closing = True
+        log.debug("closing", user_id=self._user_id, code=int(code), reason=reason)
         self._send_close(code, reason)
-        asyncio.get_running_loop().call_later(self._limits.close_timeout_s, self.transport.disconnect, False)
+        self._end_session()
 
     async def wait_closed(self) -> None:
         """Return when the socket is gone."""
         await self.transport.wait_disconnected()
 
+    def abort(self) -> None:
+        """End the socket, whatever is still waiting to be sent."""
+        self.transport.disconnect(False)
+
     def tick(self, elapsed_s: float) -> None:
         """Ping a quiet connection, close one that has been quiet for too long, expire its session."""
-        if self._client is None:
+        if self._is_closing or self.transport.is_close_frame_sent:
+            self._end_session()  # picows closes by itself where framing is broken
+            self._closing_s += elapsed_s
+            if self._closing_s >= self._limits.close_timeout_s:
+                self.abort()
             return
-        self._hub.expire(self._client)
+        if self._client is not None:
+            self._hub.expire(self._client)
         self._quiet_s = 0.0 if self._heard else self._quiet_s + elapsed_s
         self._heard = False
         if self._quiet_s >= self._limits.liveness_timeout_s:
             self.close(CloseCode.NOT_RESPONDING, "nothing was heard from you, pings included")
         elif self._quiet_s >= self._limits.ping_interval_s:
             self.transport.send_ping(b"")
+
+    @property
+    def _user_id(self) -> str | None:
+        return None if self._client is None else self._client.session.user_id
+
+    def _end_session(self) -> None:
+        if self._client is not None:
+            self._hub.disconnect(self._client)
 
     def _receive_text(self, frame: WSFrame) -> None:
         if frame.payload_size > self._limits.message_bytes_max:
@@ -166,13 +207,15 @@ class Connection(WSListener):
             self._hub.refuse(self._client, RefusedError("message_too_big", f"A message has at most {limit} bytes."))
 
     def _answer_close(self, payload: bytes) -> None:
-        """Echo the peer's code; picows has checked the reason's UTF-8 and most codes."""
-        if not payload:
-            self.transport.send(WSMsgType.CLOSE, None)  # send_close() would put code 0 on the wire
-        else:
+        """Echo the peer's code, then end the socket. picows has checked the reason's UTF-8 and most codes."""
+        if payload:
             code = int.from_bytes(payload[:2], "big")
             valid = code not in _NO_CODES and code <= _LARGEST_CLOSE_CODE
-            self._send_close(code if valid else CloseCode.PROTOCOL_ERROR)
+            self.close(code if valid else CloseCode.PROTOCOL_ERROR, "")
+        else:
+            self._is_closing = True
+            self.transport.send(WSMsgType.CLOSE, None)  # send_close() would put code 0 on the wire
+            self._end_session()
         self.transport.disconnect()
 
     def _send_close(self, code: int, reason: str = "") -> None:

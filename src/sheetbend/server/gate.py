@@ -24,21 +24,15 @@ _TEXT = {"Content-Type": "text/plain; charset=utf-8", "Cache-Control": "no-store
 class Gate:
     """Called by picows with every request, before it checks the WebSocket headers. Never raises.
 
-    `is_ready` says what `GET /healthz` answers, and whether connections are taken.
+    `is_ready` says what `GET /healthz` answers, and whether connections are taken. Open ones stand in `connections`.
     """
 
-    def __init__(
-        self,
-        hub: Hub,
-        pages: Pages,
-        config: ServerConfig,
-        *,
-        is_ready: Callable[[], bool],
-    ) -> None:
+    def __init__(self, hub: Hub, pages: Pages, config: ServerConfig, *, is_ready: Callable[[], bool]) -> None:
         self._hub = hub
         self._pages = pages
         self._config = config
         self._is_ready = is_ready
+        self.connections: set[Connection] = set()
 
     def __call__(self, request: WSUpgradeRequest) -> WSUpgradeResponseWithListener:
         path = request.path.decode("ascii", "replace").split("?", 1)[0]
@@ -73,7 +67,7 @@ class Gate:
             return _answer(400, f"Offer the subprotocol {SUBPROTOCOL}, or none.\n".encode())
         if "upgrade" in map(str.lower, _tokens(headers, "Connection")):
             headers["Connection"] = "Upgrade"  # Firefox sends "keep-alive, Upgrade", which picows refuses
-        connection = Connection(self._hub, SUBPROTOCOL if offered else "lesson", self._config.limits)
+        connection = Connection(self._hub, SUBPROTOCOL if offered else "lesson", self._config.limits, self.connections)
         extra = {"Sec-WebSocket-Protocol": SUBPROTOCOL} if offered else None
         return WSUpgradeResponseWithListener(WSUpgradeResponse.create_101_response(extra), connection)
 

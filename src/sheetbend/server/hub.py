@@ -57,17 +57,13 @@ def frame_text(payload: bytes) -> Text:
 
 
 class Outbox(Protocol):
-    """A connection as the hub sees it. None of these raises; after a close they do nothing."""
+    """The sending side of a connection. None of these raises; after a close they do nothing."""
 
     def send(self, text: Text) -> None: ...
 
     def send_many(self, payloads: Sequence[bytes]) -> None: ...
 
     def close(self, code: int, reason: str) -> None: ...
-
-    def tick(self, elapsed_s: float) -> None: ...
-
-    async def wait_closed(self) -> None: ...
 
 
 class Client:
