@@ -43,7 +43,7 @@ from .messages import (
 )
 from .room import Room
 
-__all__ = ["FEATURES", "Session", "State"]
+__all__ = ["FEATURES", "Session", "State", "handled_messages"]
 
 FEATURES: frozenset[str] = frozenset()
 """The optional features of the protocol that this server has."""
@@ -190,3 +190,8 @@ _TABLE: dict[State, dict[type[Message], _Handler]] = {
     State.READY: _READY,
     State.CLOSED: dict.fromkeys(_READY, Session._ignore),
 }
+
+
+def handled_messages(state: State) -> set[type[Message]]:
+    """The message types that have an answer in `state`: all of them, which a test checks."""
+    return set(_TABLE[state])
