@@ -125,11 +125,14 @@ def _announce(server: Server) -> None:
 
 def _check_toml(path: Path) -> None:
     try:
-        tomllib.loads(path.read_text())
+        tables = tomllib.loads(path.read_text())
     except OSError as error:
         raise ConfigurationError("unreadable_file", f"Can't read {path}: {error.strerror}.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigurationError("bad_toml", f"{path} is not valid TOML: {error}.") from None
+    for name, table in tables.items():
+        if name != "serve" or not isinstance(table, dict):
+            raise ConfigurationError("bad_toml", f"{path}: {name!r} is not known; settings stand below [serve].")
 
 
 def _raise_file_limit() -> None:

@@ -68,6 +68,8 @@ class Server:
             gate,
             sock=self._listener,
             ssl=self._ssl,
+            ssl_handshake_timeout=limits.handshake_timeout_s if self._ssl else None,
+            ssl_shutdown_timeout=limits.close_timeout_s if self._ssl else None,
             websocket_handshake_timeout=limits.handshake_timeout_s,
             enable_auto_pong=False,
             max_frame_size=limits.frame_bytes_max,

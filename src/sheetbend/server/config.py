@@ -15,7 +15,7 @@ __all__ = ["LogFormat", "LogLevel", "ServerConfig"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 LogFormat = Literal["text", "json"]
 
-_ORIGIN = re.compile(r"(https?)://([^/?#@\s,]+)", re.ASCII)
+_ORIGIN = re.compile(r"https?://[^/?#@\s,*]+", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 
@@ -18,6 +19,8 @@ from .pages import SECURITY_HEADERS, Page, Pages
 __all__ = ["Gate"]
 
 SUBPROTOCOL: DialectName = "sheetbend.v1"
+_KEY = re.compile(r"[A-Za-z0-9+/]{21}[AQgw]==")
+"""16 bytes in base64."""
 _TEXT = {"Content-Type": "text/plain; charset=utf-8", "Cache-Control": "no-store"}
 
 
@@ -65,8 +68,9 @@ class Gate:
         offered = _tokens(headers, "Sec-WebSocket-Protocol")
         if offered and SUBPROTOCOL not in offered:
             return _answer(400, f"Offer the subprotocol {SUBPROTOCOL}, or none.\n".encode())
-        if "upgrade" in map(str.lower, _tokens(headers, "Connection")):
-            headers["Connection"] = "Upgrade"  # Firefox sends "keep-alive, Upgrade", which picows refuses
+        if "upgrade" not in map(str.lower, _tokens(headers, "Connection")) or not _is_key(headers):
+            return _answer(400, b"Not a WebSocket handshake: see RFC 6455 section 4.1.\n")
+        headers["Connection"] = "Upgrade"  # Firefox sends "keep-alive, Upgrade", which picows refuses
         connection = Connection(self._hub, SUBPROTOCOL if offered else "lesson", self._config.limits, self.connections)
         extra = {"Sec-WebSocket-Protocol": SUBPROTOCOL} if offered else None
         return WSUpgradeResponseWithListener(WSUpgradeResponse.create_101_response(extra), connection)
@@ -76,6 +80,11 @@ def _tokens(headers: CIMultiDict[str], name: str) -> list[str]:
     """The comma-separated values of a header that may stand there several times."""
     values = ",".join(headers.getall(name, [])).split(",")
     return [value.strip() for value in values if value.strip()]
+
+
+def _is_key(headers: CIMultiDict[str]) -> bool:
+    keys = headers.getall("Sec-WebSocket-Key", [])
+    return len(keys) == 1 and _KEY.fullmatch(keys[0]) is not None
 
 
 def _answer_page(page: Page, request: CIMultiDict[str]) -> WSUpgradeResponseWithListener:

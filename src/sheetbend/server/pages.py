@@ -51,7 +51,9 @@ class Pages:
                 "no_pages", "The room app is not built: run `make web`, or install with `pip install .`."
             )
         self._pages = {
-            "/" + path.relative_to(folder).as_posix(): _read(path) for path in folder.rglob("*") if path.is_file()
+            "/" + path.relative_to(folder).as_posix(): _read(path, folder)
+            for path in folder.rglob("*")
+            if path.is_file()
         }
         self._index = self._pages.pop("/index.html")
 
@@ -62,14 +64,15 @@ class Pages:
         return self._pages.get(path)
 
 
-def _read(path: Path) -> Page:
+def _read(path: Path, folder: Path) -> Page:
     body = path.read_bytes()
+    is_hashed = path.relative_to(folder).parts[0] == "assets"
     kind = _TYPES.get(path.suffix) or mimetypes.guess_type(path.name)[0] or "application/octet-stream"
     headers = {
         "Content-Type": f"{kind}; charset=utf-8" if kind.startswith("text/") else kind,
         "ETag": f'"{sha256(body).hexdigest()[:32]}"',
         # Names under assets/ carry a hash of their content.
-        "Cache-Control": "public, max-age=31536000, immutable" if path.parent.name == "assets" else "no-cache",
+        "Cache-Control": "public, max-age=31536000, immutable" if is_hashed else "no-cache",
         "Vary": "Accept-Encoding",
     }
     gzipped = gzip.compress(body, mtime=0) if kind.startswith(_COMPRESSIBLE) else None
