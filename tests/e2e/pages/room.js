@@ -1,0 +1,45 @@
+// The five lines of the README, and a note of every event for the tests to read.
+import { connect } from "/test/sdk.js";
+
+const events = [];
+const note = (type, ...values) => events.push([type, ...values]);
+
+function play(stream) {
+  const video = document.body.appendChild(document.createElement("video"));
+  video.autoplay = true;
+  video.srcObject = stream;
+}
+
+function watch(member) {
+  note("member", member.key);
+  member.on("track", (track, stream, label) => {
+    note("track", member.key, track.kind, label);
+    play(stream);
+  });
+  member.on("streamremoved", (_stream, label) => note("streamremoved", member.key, label));
+  member.on("connection", (state) => note("connection", member.key, state));
+}
+
+async function start(name) {
+  const roomId = new URLSearchParams(location.search).get("room");
+  const url = location.origin.replace("http", "ws") + "/ws";
+  const room = await connect(url, { room: roomId, name });
+  room.on("member", watch);
+  room.on("left", (member, reason) => note("left", member.key, reason));
+  room.on("message", (message) => note("message", message.sender.name, message.data, message.offset));
+  room.on("state", (state) => note("state", state));
+  room.on("error", (error) => note("error", error.code));
+  window.room = room;
+}
+
+async function publishCamera() {
+  window.camera = await navigator.mediaDevices.getUserMedia({ audio: true, video: true });
+  window.cameraPublication = await window.room.publish(window.camera);
+}
+
+async function publishScreen() {
+  window.screenStream = await navigator.mediaDevices.getDisplayMedia({ video: true });
+  window.screenPublication = await window.room.publish(window.screenStream, { label: "screen" });
+}
+
+window.program = { events, start, publishCamera, publishScreen };
