@@ -1,0 +1,46 @@
+/**
+ * The codes and limits of the protocol that a client needs. A test holds them against `protocol/codes.json`.
+ */
+
+export const SUBPROTOCOL = "sheetbend.v1";
+
+/** What a server refuses a message with, and whether the same message may succeed later. */
+export const SERVER_ERRORS = {
+  invalid_json: false,
+  duplicate_key: false,
+  number_out_of_range: false,
+  nesting_too_deep: false,
+  message_too_big: false,
+  binary_not_supported: false,
+  invalid_message: false,
+  unknown_type: false,
+  invalid_room_id: false,
+  invalid_name: false,
+  invalid_attributes: false,
+  invalid_ref: false,
+  hello_required: false,
+  unexpected_hello: false,
+  not_in_room: false,
+  already_in_room: false,
+  room_required: false,
+  target_not_found: true,
+  target_is_self: false,
+  too_many_rooms: false,
+  room_full: true,
+} as const;
+
+/** The standard close codes after which a client connects again. */
+export const RECONNECT_ON_STANDARD_CODES: readonly number[] = [1001, 1005, 1006, 1011, 1012, 1013, 1014];
+
+/** Close codes of ours after which a client connects again: first and last. */
+export const RECONNECT_RANGE = [4500, 4999] as const;
+
+export const MESSAGE_BYTES_MAX = 65536;
+export const MESSAGE_TARGETS_MAX = 64;
+export const JSON_DEPTH_MAX = 64;
+
+/** Whether a client connects again by itself after `code`. */
+export function reconnectsAfter(code: number): boolean {
+  const [first, last] = RECONNECT_RANGE;
+  return RECONNECT_ON_STANDARD_CODES.includes(code) || (code >= first && code <= last);
+}

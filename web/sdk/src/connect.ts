@@ -1,0 +1,33 @@
+/** The way in. */
+
+import type { ConnectOptions, Room } from "./api.js";
+import { browserEnvironment } from "./environment.js";
+import { SheetbendError } from "./errors.js";
+import { RoomSession } from "./room.js";
+
+/**
+ * Opens a room. Resolves once it is known who is there; `member` fires for each of them right after that.
+ *
+ * @param url of the server's WebSocket, such as `wss://example.org/ws`
+ * @returns a promise that rejects with a SheetbendError: `connection_failed` if the first attempt doesn't succeed,
+ *   `aborted`, `invalid_argument`, or the code the server refused with, such as `room_full` or `invalid_name`
+ */
+export function connect(url: string | URL, options: ConnectOptions): Promise<Room> {
+  return new Promise((resolve, reject) => {
+    const { signal, environment = browserEnvironment() } = options;
+    if (signal?.aborted) throw new SheetbendError("aborted", "Connecting was aborted.");
+    const abort = () => session.abort();
+    const session = new RoomSession(String(url), options, environment, {
+      connected: (room) => {
+        signal?.removeEventListener("abort", abort);
+        resolve(room);
+      },
+      failed: (error) => {
+        signal?.removeEventListener("abort", abort);
+        reject(error);
+      },
+    });
+    signal?.addEventListener("abort", abort);
+    session.start();
+  });
+}

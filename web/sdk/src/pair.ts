@@ -1,0 +1,286 @@
+/**
+ * One peer connection with one member: its media, its data channel, its health.
+ *
+ * Restarts ICE when it fails, and when it has been disconnected for 3 s. Says when it is beyond repair; what then
+ * happens is the mesh's decision.
+ */
+
+import type { MemberConnection } from "./api.js";
+import type { Environment } from "./environment.js";
+import { Negotiation } from "./negotiation.js";
+import {
+  decodeIdentity,
+  fingerprintOf,
+  type Identity,
+  labelOf,
+  type PeerDescription,
+  type ReclaimProof,
+} from "./peer-messages.js";
+import { Reclaim } from "./reclaim.js";
+
+/**
+ * Who makes the first offer:
+ *
+ * - `offer`: we, at once
+ * - `wait`: they, or we if they haven't within a second
+ * - `plain`: we, to a member of the `lesson` dialect: no data channel, and room for its audio and video, because such a
+ *   member answers but doesn't offer
+ */
+export type Opening = "offer" | "wait" | "plain";
+
+/** What a pair tells its owner. */
+export interface PairPort {
+  sendDescription(description: RTCSessionDescription): void;
+  sendCandidate(candidate: RTCIceCandidateInit): void;
+  track(track: MediaStreamTrack, stream: MediaStream, label: string): void;
+  /** `state` may have changed. */
+  changed(): void;
+  /** The data channel is open. */
+  opened(): void;
+  /** The other end said who it is. */
+  heard(identity: Identity): void;
+  /** The other end is gone, or the connection can't be mended. Called once. */
+  ended(): void;
+}
+
+const RESTART_AFTER_DISCONNECTED_MS = 3000;
+
+/** How long a newcomer leaves the first offer to the other side, who makes one at once if it can. */
+const FIRST_OFFER_AFTER_MS = 1000;
+
+export class Pair {
+  readonly reclaim: Reclaim;
+  readonly #negotiation: Negotiation;
+  readonly #connection: RTCPeerConnection;
+  readonly #environment: Environment;
+  readonly #port: PairPort;
+  readonly #sent = new Map<MediaStreamTrack, { sender: RTCRtpSender; stream: MediaStream }>();
+  #channel: RTCDataChannel | null = null;
+  #labels: PeerDescription["labels"] = null;
+  /** For tracks that come without a stream. */
+  #looseTracks: MediaStream | null = null;
+  /** Of the other end's certificate, from its first description on. */
+  #peerFingerprint = "";
+  #wasConnected = false;
+  #ended = false;
+  #restartTimer = 0;
+  #offerTimer = 0;
+
+  /** @throws whatever the browser throws when it can't make one more peer connection */
+  constructor(
+    environment: Environment,
+    configuration: RTCConfiguration,
+    opening: Opening,
+    polite: boolean,
+    port: PairPort,
+  ) {
+    this.#environment = environment;
+    this.#port = port;
+    this.reclaim = new Reclaim(environment.randomToken());
+    this.#connection = new environment.RTCPeerConnection(configuration);
+    this.#negotiation = new Negotiation(this.#connection, polite, {
+      sendDescription: (description) => this.#sendDescription(description),
+      sendCandidate: port.sendCandidate,
+      accepting: (description) => this.#prepareFor(description),
+    });
+    this.#connection.ontrack = (event) => this.#receiveTrack(event);
+    this.#connection.onsignalingstatechange = () => this.#restoreTracks();
+    this.#connection.oniceconnectionstatechange = () => this.#mend();
+    this.#connection.onconnectionstatechange = () => this.#changed();
+    this.#open(opening);
+  }
+
+  /** As `Member.connection`. */
+  get state(): MemberConnection {
+    switch (this.#connection.connectionState) {
+      case "connected":
+        return "connected";
+      case "disconnected":
+        return "reconnecting";
+      case "failed":
+      case "closed":
+        return "failed";
+      default:
+        return this.#wasConnected ? "reconnecting" : "connecting";
+    }
+  }
+
+  /** Whether signalling is held back, because nobody knows under which id the other end can be reached. */
+  get paused(): boolean {
+    return this.#negotiation.paused;
+  }
+
+  pause(): void {
+    this.#environment.clearTimeout(this.#offerTimer);
+    this.#negotiation.pause();
+  }
+
+  /** The other end can be reached again. */
+  resume(polite: boolean): void {
+    this.#negotiation.polite = polite;
+    if (this.state !== "connected") this.#connection.restartIce();
+    this.#negotiation.resume();
+  }
+
+  receive(description: PeerDescription): void {
+    this.#negotiation.receive(description);
+  }
+
+  addCandidate(candidate: RTCIceCandidateInit): void {
+    this.#negotiation.addCandidate(candidate);
+  }
+
+  /** Whether a description comes from another peer connection than the one this is connected to. */
+  isFromAnother({ sdp }: PeerDescription): boolean {
+    return this.#peerFingerprint !== "" && this.#peerFingerprint !== fingerprintOf(sdp);
+  }
+
+  /** Uses other ICE servers from the next restart on. */
+  configure(configuration: RTCConfiguration): void {
+    try {
+      this.#connection.setConfiguration(configuration);
+    } catch {
+      // The server named something this browser refuses; what worked so far stays.
+    }
+  }
+
+  /** Tells the other end who we are now, if the data channel is open. */
+  announce(userId: string): void {
+    if (this.#channel?.readyState === "open")
+      this.#channel.send(JSON.stringify(this.reclaim.identity(userId)));
+  }
+
+  /** The proof for `userId` that we are the other end of its peer connection; null if there is nothing to send. */
+  prove(userId: string): ReclaimProof | null {
+    return this.reclaim.prove(userId, fingerprintOf(this.#connection.localDescription?.sdp));
+  }
+
+  accepts(proof: ReclaimProof): boolean {
+    return this.reclaim.accepts(proof, this.#peerFingerprint);
+  }
+
+  addTrack(track: MediaStreamTrack, stream: MediaStream): void {
+    this.#sent.set(track, { sender: this.#connection.addTrack(track, stream), stream });
+  }
+
+  removeTrack(track: MediaStreamTrack): void {
+    const sent = this.#sent.get(track);
+    if (!sent) return;
+    this.#sent.delete(track);
+    const transceiver = this.#connection.getTransceivers().find(({ sender }) => sender === sent.sender);
+    // What the other end doesn't use either can go, and its place in the session description be used again: the
+    // description of a call in which screens come and go would outgrow `messageBytes` otherwise.
+    if (transceiver?.currentDirection === "sendonly") transceiver.stop();
+    else this.#connection.removeTrack(sent.sender);
+  }
+
+  /** Without renegotiation where the browser allows it, with it elsewhere. */
+  async replaceTrack(oldTrack: MediaStreamTrack, newTrack: MediaStreamTrack): Promise<void> {
+    const sent = this.#sent.get(oldTrack);
+    if (!sent) return;
+    this.#sent.delete(oldTrack);
+    this.#sent.set(newTrack, sent);
+    try {
+      await sent.sender.replaceTrack(newTrack);
+    } catch {
+      this.removeTrack(newTrack);
+      this.addTrack(newTrack, sent.stream);
+    }
+  }
+
+  getStats(): Promise<RTCStatsReport> {
+    return this.#connection.getStats();
+  }
+
+  /** Ends it without another word to its owner. */
+  close(): void {
+    this.#ended = true;
+    this.#environment.clearTimeout(this.#restartTimer);
+    this.#environment.clearTimeout(this.#offerTimer);
+    this.#connection.close();
+  }
+
+  #open(opening: Opening): void {
+    if (opening === "wait") {
+      this.#offerTimer = this.#environment.setTimeout(() => this.#open("offer"), FIRST_OFFER_AFTER_MS);
+      return;
+    }
+    if (opening === "offer") this.#openChannel();
+    else
+      for (const kind of ["audio", "video"]) this.#connection.addTransceiver(kind, { direction: "recvonly" });
+    this.#negotiation.resume();
+  }
+
+  #openChannel(): void {
+    if (this.#channel) return;
+    const channel = this.#connection.createDataChannel("sheetbend", { negotiated: true, id: 0 });
+    this.#channel = channel;
+    channel.onopen = () => this.#port.opened();
+    channel.onclose = () => this.#end();
+    channel.onmessage = ({ data }) => {
+      const identity = decodeIdentity(data);
+      if (!identity || this.#ended) return;
+      this.reclaim.heard(identity);
+      this.#port.heard(identity);
+    };
+  }
+
+  #prepareFor(description: PeerDescription): void {
+    this.#peerFingerprint ||= fingerprintOf(description.sdp);
+    this.#labels = description.labels;
+    // Who has no labels is of another kind, and wouldn't know what to do with the channel.
+    if (description.labels) this.#openChannel();
+  }
+
+  #sendDescription(description: RTCSessionDescription): void {
+    this.#environment.clearTimeout(this.#offerTimer);
+    this.#port.sendDescription(description);
+  }
+
+  /** The other end may have stopped a transceiver in the moment in which we began to use it. */
+  #restoreTracks(): void {
+    if (this.#connection.signalingState !== "stable") return;
+    const transceivers = this.#connection.getTransceivers().filter(({ direction }) => direction !== "stopped");
+    const senders = new Set(transceivers.map(({ sender }) => sender));
+    for (const [track, { sender, stream }] of this.#sent) if (!senders.has(sender)) this.addTrack(track, stream);
+  }
+
+  #receiveTrack({ track, streams }: RTCTrackEvent): void {
+    if (this.#ended) return;
+    for (const stream of streams.length > 0 ? streams : [this.#loose(track)]) {
+      this.#port.track(track, stream, labelOf(this.#labels, stream.id));
+    }
+  }
+
+  #loose(track: MediaStreamTrack): MediaStream {
+    this.#looseTracks ??= new this.#environment.MediaStream();
+    this.#looseTracks.addTrack(track);
+    return this.#looseTracks;
+  }
+
+  #mend(): void {
+    const state = this.#connection.iceConnectionState;
+    this.#environment.clearTimeout(this.#restartTimer);
+    if (state === "failed") this.#connection.restartIce();
+    else if (state === "disconnected") {
+      this.#restartTimer = this.#environment.setTimeout(
+        () => this.#connection.restartIce(),
+        RESTART_AFTER_DISCONNECTED_MS,
+      );
+    }
+  }
+
+  #changed(): void {
+    if (this.#ended) return;
+    this.#wasConnected ||= this.state === "connected";
+    this.#port.changed();
+    // ICE works and yet it failed: DTLS did, which no restart mends.
+    if (this.state === "failed" && this.#connection.iceConnectionState !== "failed") this.#end();
+  }
+
+  #end(): void {
+    if (this.#ended) return;
+    this.close();
+    this.#port.ended();
+  }
+}

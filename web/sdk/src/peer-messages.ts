@@ -1,0 +1,97 @@
+/**
+ * What members say to each other, through the server inside `sdp` and `candidate`, and on the data channel.
+ *
+ * All of it comes from strangers: each function returns null for what has not the right shape, and bounds the rest.
+ */
+
+import { isObject, isString, isUserId, parseObject } from "./messages.js";
+
+/** A session description and the labels of its streams. */
+export interface PeerDescription {
+  type: "offer" | "answer";
+  sdp: string;
+  /** Labels by stream id. Null from a peer that doesn't know of labels, such as one of the `lesson` dialect. */
+  labels: ReadonlyMap<string, string> | null;
+}
+
+/** The proof that the sender is the other end of a peer connection; see `reclaim.ts`. */
+export interface ReclaimProof {
+  type: "reclaim";
+  token: string;
+  fingerprint: string;
+}
+
+/** Who the other end of a data channel is in the room now, and what it must be shown as proof. */
+export interface Identity {
+  type: "identity";
+  userId: string;
+  token: string;
+}
+
+export const STREAMS_MAX = 16;
+export const LABEL_CHARS_MAX = 64;
+const DEFAULT_LABEL = "camera";
+const ID_CHARS_MAX = 256;
+const IDENTITY_CHARS_MAX = 512;
+
+/** The `sdp` of an offer or answer. A plain string, which some beginners' clients send, takes the message's type. */
+export function decodeDescription(type: string, value: unknown): PeerDescription | ReclaimProof | null {
+  if (isString(value)) return description(type, value, null);
+  if (!isObject(value)) return null;
+  const { token, fingerprint, sdp, streams } = value;
+  if (value.type === "reclaim") {
+    return isString(token) && isString(fingerprint) ? { type: "reclaim", token, fingerprint } : null;
+  }
+  return value.type === type && isString(sdp) ? description(type, sdp, streams) : null;
+}
+
+function description(type: string, sdp: string, streams: unknown): PeerDescription | null {
+  return type === "offer" || type === "answer" ? { type, sdp, labels: decodeLabels(streams) } : null;
+}
+
+function decodeLabels(streams: unknown): ReadonlyMap<string, string> | null {
+  if (!isObject(streams)) return null;
+  const labels = new Map<string, string>();
+  for (const [id, label] of Object.entries(streams).slice(0, STREAMS_MAX)) {
+    if (id.length <= ID_CHARS_MAX && isLabel(label)) labels.set(id, label);
+  }
+  return labels;
+}
+
+/** Whether `label` can name a stream: 1 to 64 characters. */
+export function isLabel(label: unknown): label is string {
+  return isString(label) && label.length > 0 && label.length <= LABEL_CHARS_MAX;
+}
+
+/** The label of a stream; `camera` where the peer gave none. */
+export function labelOf(labels: ReadonlyMap<string, string> | null, streamId: string): string {
+  return labels?.get(streamId) ?? DEFAULT_LABEL;
+}
+
+/** An ICE candidate; null also for the end of candidates, which needs no answer. */
+export function decodeCandidate(value: unknown): RTCIceCandidateInit | null {
+  if (!isObject(value) || !isString(value.candidate)) return null;
+  const { candidate, sdpMid, sdpMLineIndex, usernameFragment } = value;
+  return {
+    candidate,
+    sdpMid: isString(sdpMid) ? sdpMid : null,
+    sdpMLineIndex: typeof sdpMLineIndex === "number" ? sdpMLineIndex : null,
+    usernameFragment: isString(usernameFragment) ? usernameFragment : null,
+  };
+}
+
+/** What came on the data channel. */
+export function decodeIdentity(text: unknown): Identity | null {
+  const value = isString(text) && text.length <= IDENTITY_CHARS_MAX ? parseObject(text) : null;
+  if (value?.type !== "identity" || !isUserId(value.userId) || !isString(value.token)) return null;
+  return { type: "identity", userId: value.userId, token: value.token };
+}
+
+/**
+ * The certificate fingerprints in a session description, in one string: what DTLS holds the other end to
+ * (RFC 8122). One peer connection keeps one certificate for life.
+ */
+export function fingerprintOf(sdp: string | undefined): string {
+  const lines = sdp?.match(/^a=fingerprint:.*$/gm) ?? [];
+  return [...new Set(lines.map((line) => line.trim().toLowerCase()))].sort().join();
+}
