@@ -20,7 +20,11 @@ export function isRoomName(text: string): boolean {
 
 /** "Team  Stand-up " and "team stand-up" are meant to be one room. Null where nothing is left. */
 export function roomNameFrom(typed: string): string | null {
-  const name = typed.trim().normalize("NFC").toLowerCase().replace(/[\s/]+/g, "-");
+  const name = typed
+    .trim()
+    .normalize("NFC")
+    .toLowerCase()
+    .replace(/[\s/]+/g, "-");
   return isRoomName(name) ? name : null;
 }
 

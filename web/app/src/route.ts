@@ -12,6 +12,14 @@ export function parseRoute(pathname: string): Route {
   return room !== null && isRoomName(room) ? { page: "room", room } : { page: "unknown" };
 }
 
+/** The room that a link leads to: people paste the whole link where its name would do. */
+export function roomInLink(typed: string): string | null {
+  const text = typed.trim();
+  if (!/^https?:\/\//.test(text) || !URL.canParse(text)) return null;
+  const route = parseRoute(new URL(text).pathname);
+  return route.page === "room" ? route.room : null;
+}
+
 export function roomPath(room: string): string {
   return `/r/${encodeURIComponent(room)}`;
 }

@@ -11,17 +11,17 @@ export interface DeviceTrouble {
 }
 
 /** The errors of getUserMedia (W3C Media Capture and Streams, 10.2). */
-const CAUSES: Readonly<Record<string, TroubleCause>> = {
-  NotAllowedError: "denied",
-  SecurityError: "denied",
-  NotFoundError: "missing",
-  OverconstrainedError: "missing",
-  NotReadableError: "busy",
-  AbortError: "busy",
-};
+const CAUSES: ReadonlyMap<string, TroubleCause> = new Map([
+  ["NotAllowedError", "denied"],
+  ["SecurityError", "denied"],
+  ["NotFoundError", "missing"],
+  ["OverconstrainedError", "missing"],
+  ["NotReadableError", "busy"],
+  ["AbortError", "busy"],
+]);
 
 export function troubleCause(error: unknown): TroubleCause {
-  return (error instanceof Error && CAUSES[error.name]) || "unknown";
+  return (error instanceof Error && CAUSES.get(error.name)) || "unknown";
 }
 
 /** `kinds` are all the devices with that trouble: one that stops both is said once. */

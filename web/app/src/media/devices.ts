@@ -1,8 +1,14 @@
 /** This person's microphone and camera together: the first request for both, and the lists to choose from. */
 
-import { batch, computed, effect, type ReadonlySignal, signal } from "@preact/signals";
+import { computed, effect, type ReadonlySignal, signal } from "@preact/signals";
 import type { Preferences } from "../preferences.js";
-import { type DeviceKind, type DeviceTrouble, describeTrouble, troubleCause } from "./device-trouble.js";
+import {
+  type DeviceKind,
+  type DeviceTrouble,
+  describeTrouble,
+  type TroubleCause,
+  troubleCause,
+} from "./device-trouble.js";
 import { type GetUserMedia, LocalDevice } from "./local-device.js";
 
 export interface DeviceChoice {
@@ -32,7 +38,8 @@ export class Devices {
     const { mediaDevices, preferences } = options;
     this.#mediaDevices = mediaDevices;
     this.#permissions = options.permissions;
-    const getUserMedia = mediaDevices && ((constraints) => mediaDevices.getUserMedia(constraints));
+    const getUserMedia: GetUserMedia | null =
+      mediaDevices && ((constraints) => mediaDevices.getUserMedia(constraints));
     this.microphone = makeDevice("microphone", getUserMedia, preferences);
     this.camera = makeDevice("camera", getUserMedia, preferences);
     this.troubles = computed(() => summariseTroubles([this.camera, this.microphone]));
@@ -51,12 +58,11 @@ export class Devices {
 
   /** Asks for everything that is switched on, in one question to the person. Never throws: see `troubles`. */
   async acquire(): Promise<void> {
-    const wanted = [this.microphone, this.camera].filter((device) => device.on.peek() && !device.track.peek());
-    const [first, second] = wanted;
-    if (first !== undefined && second !== undefined && this.#mediaDevices !== null) {
-      await this.#acquireBoth(this.#mediaDevices);
-    } else await first?.acquire();
-    await Promise.all(second !== undefined && this.#mediaDevices === null ? [second.acquire()] : []);
+    const wanted = [this.microphone, this.camera].filter(
+      (device) => device.on.peek() && !device.track.peek(),
+    );
+    if (wanted.length === 2 && this.#mediaDevices !== null) await this.#acquireBoth(this.#mediaDevices);
+    else for (const device of wanted) await device.acquire();
     await this.#list();
   }
 
@@ -137,24 +143,22 @@ export class Devices {
   }
 }
 
-function makeDevice(kind: DeviceKind, getUserMedia: GetUserMedia | null, preferences: Preferences): LocalDevice {
+function makeDevice(
+  kind: DeviceKind,
+  getUserMedia: GetUserMedia | null,
+  preferences: Preferences,
+): LocalDevice {
   const { microphoneOn, cameraOn, microphoneId, cameraId } = preferences.values.peek();
   return kind === "microphone"
     ? new LocalDevice(kind, { getUserMedia, on: microphoneOn, chosenId: microphoneId })
     : new LocalDevice(kind, { getUserMedia, on: cameraOn, chosenId: cameraId });
 }
 
+/** What has one cause is said once. */
 function summariseTroubles(devices: readonly LocalDevice[]): readonly TroubleNotice[] {
-  const [first, second] = devices.filter((device) => device.cause.value !== null);
-  const cause = first?.cause.value;
-  if (!first || !cause) return [];
-  const otherCause = second?.cause.value;
-  if (!second || !otherCause) return [describe([first.kind], cause)];
-  return cause === otherCause
-    ? [describe([first.kind, second.kind], cause)]
-    : [describe([first.kind], cause), describe([second.kind], otherCause)];
-
-  function describe(kinds: readonly DeviceKind[], why: typeof cause & string): TroubleNotice {
-    return { ...describeTrouble(why, kinds), kinds };
+  const kindsByCause = new Map<TroubleCause, DeviceKind[]>();
+  for (const { kind, cause } of devices) {
+    if (cause.value !== null) kindsByCause.set(cause.value, [...(kindsByCause.get(cause.value) ?? []), kind]);
   }
+  return [...kindsByCause].map(([cause, kinds]) => ({ ...describeTrouble(cause, kinds), kinds }));
 }

@@ -24,7 +24,10 @@ export class LocalDevice {
   #request = 0;
 
   /** `getUserMedia` is null where the browser has none (a page that isn't secure). */
-  constructor(kind: DeviceKind, options: { getUserMedia: GetUserMedia | null; on: boolean; chosenId: string }) {
+  constructor(
+    kind: DeviceKind,
+    options: { getUserMedia: GetUserMedia | null; on: boolean; chosenId: string },
+  ) {
     this.kind = kind;
     this.#getUserMedia = options.getUserMedia;
     this.#on = signal(options.on);
@@ -74,16 +77,21 @@ export class LocalDevice {
       return;
     }
     const request = ++this.#request;
-    this.#asking.value = true;
+    this.expectAnswer();
     // Phones open one camera at a time, so the old one goes first.
     if (this.kind === "camera") this.#drop();
     try {
-      const stream = await this.#getUserMedia(this.constraints);
+      const stream = await this.#ask(this.#getUserMedia);
       if (request === this.#request) this.adopt(stream);
       else stopTracks(stream);
     } catch (error) {
       if (request === this.#request) this.fail(troubleCause(error));
     }
+  }
+
+  /** The browser is asking the person; `adopt` or `fail` follows. */
+  expectAnswer(): void {
+    this.#asking.value = true;
   }
 
   /** Takes the track of this kind from a stream that the browser gave. */
@@ -117,13 +125,17 @@ export class LocalDevice {
   }
 
   get constraints(): MediaStreamConstraints {
-    // A bare deviceId is "ideal": where it is gone, the browser gives another.
-    const id = this.#chosenId.peek();
-    const chosen = id === "" ? {} : { deviceId: id };
-    if (this.kind === "microphone") {
-      return { audio: { ...chosen, echoCancellation: true, noiseSuppression: true, autoGainControl: true } };
+    return constraintsFor(this.kind, this.#chosenId.peek());
+  }
+
+  /** Where the chosen device is gone, any other will do. */
+  async #ask(getUserMedia: GetUserMedia): Promise<MediaStream> {
+    try {
+      return await getUserMedia(this.constraints);
+    } catch (error) {
+      if (this.#chosenId.peek() === "" || troubleCause(error) !== "missing") throw error;
+      return await getUserMedia(constraintsFor(this.kind, ""));
     }
-    return { video: { ...chosen, width: { ideal: 1280 }, height: { ideal: 720 }, frameRate: { ideal: 30 } } };
   }
 
   /** The browser ends a track when its device is unplugged or its permission withdrawn; stop() doesn't fire this. */
@@ -138,6 +150,15 @@ export class LocalDevice {
     this.#track.peek()?.stop();
     this.#track.value = null;
   }
+}
+
+/** "exact", because browsers may take a wish for one device as a wish for any. */
+function constraintsFor(kind: DeviceKind, deviceId: string): MediaStreamConstraints {
+  const chosen = deviceId === "" ? {} : { deviceId: { exact: deviceId } };
+  if (kind === "microphone") {
+    return { audio: { ...chosen, echoCancellation: true, noiseSuppression: true, autoGainControl: true } };
+  }
+  return { video: { ...chosen, width: { ideal: 1280 }, height: { ideal: 720 }, frameRate: { ideal: 30 } } };
 }
 
 export function stopTracks(stream: MediaStream): void {

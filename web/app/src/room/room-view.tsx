@@ -1,0 +1,232 @@
+/** The room during a call: header, stage, controls and panels, and the keys that work them. */
+
+import { useSignal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
+import { CopyIcon, Logo, QrIcon, SettingsIcon, SoundIcon } from "../icons.js";
+import type { Devices } from "../media/devices.js";
+import type { LevelMeters } from "../media/level-meters.js";
+import type { Playback } from "../media/playback.js";
+import type { ScreenShare } from "../media/screen-share.js";
+import type { Notices } from "../notices.js";
+import type { Preferences } from "../preferences.js";
+import { Dialog } from "../ui/dialog.js";
+import { PageHeading } from "../ui/page-heading.js";
+import { useMediaQuery } from "../ui/use-media-query.js";
+import { AudioOutlets } from "./audio-outlets.js";
+import type { Call } from "./call.js";
+import type { Chat } from "./chat.js";
+import { ChatPanel } from "./chat-panel.js";
+import { Controls, type PanelName } from "./controls.js";
+import { toggle } from "./device-buttons.js";
+import { copyLink, Invitation, roomLink, WaitingCard } from "./invitation.js";
+import { MembersPanel } from "./members-panel.js";
+import { SettingsDialog } from "./settings-dialog.js";
+import { isTypingTarget, type Shortcut, shortcutOf } from "./shortcuts.js";
+import { Stage } from "./stage.js";
+
+export interface RoomViewProps {
+  call: Call;
+  chat: Chat;
+  devices: Devices;
+  screenShare: ScreenShare;
+  meters: LevelMeters;
+  playback: Playback;
+  preferences: Preferences;
+  notices: Notices;
+}
+
+type DialogName = "invitation" | "settings";
+
+/** As in styles/room.css: there panels cover the page. */
+const NARROW = "(max-width: 720px)";
+
+export function RoomView(props: RoomViewProps) {
+  const { call, chat, devices, screenShare, preferences, notices, playback } = props;
+  const panel = useSignal<PanelName | null>(null);
+  const dialog = useSignal<DialogName | null>(null);
+  const covered = useMediaQuery(NARROW) && panel.value !== null;
+  const alone = call.people.value.length === 0;
+  const shortcutsOn = preferences.values.value.shortcutsOn;
+  const togglePanel = (name: PanelName) => {
+    panel.value = panel.peek() === name ? null : name;
+  };
+  const share = () => void toggleShare(screenShare, notices);
+  useShortcuts(shortcutsOn, {
+    m: () => void toggle(devices.microphone),
+    v: () => void toggle(devices.camera),
+    s: share,
+    c: () => togglePanel("chat"),
+    p: () => togglePanel("members"),
+  });
+  const closePanel = () => {
+    panel.value = null;
+  };
+  useEscape(closePanel);
+  useTitle(call.roomName, chat.unread.value);
+  return (
+    <div class={`room${panel.value === null ? "" : " with-panel"}`}>
+      <button type="button" class="skip-link" onClick={focusControls}>
+        Skip to the call controls
+      </button>
+      <RoomHeader
+        call={call}
+        alone={alone}
+        inert={covered}
+        notices={notices}
+        onOpen={(name) => {
+          dialog.value = name;
+        }}
+      />
+      <main class={`stage${alone ? " alone" : ""}`} inert={covered}>
+        <PageHeading hidden>Room {call.roomName}</PageHeading>
+        <Banners call={call} playback={playback} />
+        <Stage {...props} />
+        {alone && <WaitingCard roomName={call.roomName} notices={notices} />}
+      </main>
+      <Controls
+        devices={devices}
+        screenShare={screenShare}
+        unread={chat.unread.value}
+        memberCount={call.people.value.length + 1}
+        panel={panel.value}
+        shortcutsOn={shortcutsOn}
+        inert={covered}
+        onPanel={togglePanel}
+        onShare={share}
+        onLeave={() => call.leave()}
+      />
+      {panel.value === "chat" && <ChatPanel chat={chat} modal={covered} onClose={closePanel} />}
+      {panel.value === "members" && <MembersPanel {...props} modal={covered} onClose={closePanel} />}
+      {dialog.value !== null && (
+        <RoomDialog
+          {...props}
+          name={dialog.value}
+          onClose={() => {
+            dialog.value = null;
+          }}
+        />
+      )}
+      <AudioOutlets people={call.people.value} playback={playback} />
+    </div>
+  );
+}
+
+interface RoomHeaderProps {
+  call: Call;
+  alone: boolean;
+  inert: boolean;
+  notices: Notices;
+  onOpen: (dialog: DialogName) => void;
+}
+
+function RoomHeader({ call, alone, inert, notices, onOpen }: RoomHeaderProps) {
+  return (
+    <header class="room-header" inert={inert}>
+      <Logo />
+      <bdi class="room-name">{call.roomName}</bdi>
+      {!alone && (
+        <>
+          <button
+            type="button"
+            class="icon-button"
+            aria-label="Copy link"
+            title="Copy link"
+            onClick={() => void copyLink(roomLink(call.roomName), notices)}
+          >
+            <CopyIcon />
+          </button>
+          <button
+            type="button"
+            class="icon-button"
+            aria-label="Show QR code"
+            title="Show QR code"
+            onClick={() => onOpen("invitation")}
+          >
+            <QrIcon />
+          </button>
+        </>
+      )}
+      <button
+        type="button"
+        class="icon-button"
+        aria-label="Settings"
+        title="Settings"
+        onClick={() => onOpen("settings")}
+      >
+        <SettingsIcon />
+      </button>
+    </header>
+  );
+}
+
+function Banners({ call, playback }: { call: Call; playback: Playback }) {
+  return (
+    <div class="banners">
+      <div role="status">
+        {call.reconnecting.value && (
+          <p class="banner">
+            <span class="spinner" aria-hidden="true" />
+            Reconnecting… the call goes on
+          </p>
+        )}
+      </div>
+      {playback.blocked.value.size > 0 && (
+        <button type="button" class="button primary" onClick={() => void playback.playAll()}>
+          <SoundIcon />
+          Click to hear the others
+        </button>
+      )}
+    </div>
+  );
+}
+
+function RoomDialog({ name, onClose, ...props }: RoomViewProps & { name: DialogName; onClose: () => void }) {
+  if (name === "settings") return <SettingsDialog {...props} onClose={onClose} />;
+  return (
+    <Dialog title="Invite others" onClose={onClose}>
+      <Invitation roomName={props.call.roomName} />
+    </Dialog>
+  );
+}
+
+async function toggleShare(screenShare: ScreenShare, notices: Notices): Promise<void> {
+  if (screenShare.stream.peek() !== null) screenShare.stop();
+  else if (screenShare.available && !(await screenShare.start())) notices.show("No screen is shared");
+}
+
+function useShortcuts(on: boolean, actions: Readonly<Record<Shortcut, () => void>>): void {
+  useEffect(() => {
+    if (!on) return;
+    const act = (event: KeyboardEvent) => {
+      const shortcut = shortcutOf(event, isTypingTarget);
+      if (shortcut === null) return;
+      event.preventDefault();
+      actions[shortcut]();
+    };
+    document.addEventListener("keydown", act);
+    return () => document.removeEventListener("keydown", act);
+  });
+}
+
+function useEscape(close: () => void): void {
+  useEffect(() => {
+    const act = (event: KeyboardEvent) => {
+      if (event.key === "Escape" && document.querySelector("dialog[open]") === null) close();
+    };
+    document.addEventListener("keydown", act);
+    return () => document.removeEventListener("keydown", act);
+  });
+}
+
+function useTitle(roomName: string, unread: number): void {
+  useEffect(() => {
+    document.title = `${unread > 0 ? `(${unread}) ` : ""}${roomName} · Sheetbend`;
+    return () => {
+      document.title = "Sheetbend";
+    };
+  }, [roomName, unread]);
+}
+
+function focusControls(): void {
+  document.querySelector<HTMLElement>("#controls button")?.focus();
+}

@@ -1,0 +1,81 @@
+import { describe, expect, it } from "vitest";
+import {
+  allRead,
+  CHAT_ENTRIES_MAX,
+  CHAT_TEXT_CHARS_MAX,
+  type ChatMessage,
+  chatData,
+  chatTextOf,
+  EMPTY_LOG,
+  withEntry,
+  withFailure,
+  withOutgoing,
+  withOwn,
+  withReceived,
+} from "../../src/room/chat-log.js";
+
+function message(id: number, text: string, own = false): ChatMessage {
+  return { kind: "message", id, author: "Ana", own, text, sentAtMs: 0 };
+}
+
+describe("chatTextOf", () => {
+  it("reads what chatData wrote", () => {
+    expect(chatTextOf(chatData("hello"))).toBe("hello");
+  });
+
+  it.each([
+    null,
+    7,
+    "hello",
+    ["chat"],
+    {},
+    { type: "chat" },
+    { type: "chat", text: 7 },
+    { type: "move", text: "x" },
+  ])("is null for %o", (data) => {
+    expect(chatTextOf(data)).toBeNull();
+  });
+
+  it("is null for white space, and short for what is too long", () => {
+    expect(chatTextOf({ type: "chat", text: " \n " })).toBeNull();
+    const long = chatTextOf({ type: "chat", text: "x".repeat(CHAT_TEXT_CHARS_MAX + 1) });
+    expect(long).toHaveLength(CHAT_TEXT_CHARS_MAX);
+    expect(long?.endsWith("…")).toBe(true);
+  });
+});
+
+describe("the chat log", () => {
+  it("counts what comes while it isn't seen, until it is", () => {
+    const one = withReceived(EMPTY_LOG, message(1, "a"), false);
+    const two = withReceived(one, message(2, "b"), false);
+    expect(two.unread).toBe(2);
+    expect(allRead(two).unread).toBe(0);
+    expect(withReceived(two, message(3, "c"), true).unread).toBe(0);
+  });
+
+  it("moves an own message from outgoing to its place when it comes back", () => {
+    const sending = withOutgoing(withOutgoing(EMPTY_LOG, { id: 1, text: "hi", failure: null }), {
+      id: 2,
+      text: "hi",
+      failure: null,
+    });
+    const back = withOwn(sending, message(3, "hi", true));
+    expect(back.outgoing.map(({ id }) => id)).toEqual([2]);
+    expect(back.entries.map(({ id }) => id)).toEqual([3]);
+  });
+
+  it("keeps a failed message with its reason when a like one comes back", () => {
+    const sending = withOutgoing(EMPTY_LOG, { id: 1, text: "hi", failure: null });
+    const failed = withFailure(sending, 1, "lost");
+    expect(withOwn(failed, message(2, "hi", true)).outgoing).toEqual([
+      { id: 1, text: "hi", failure: "lost" },
+    ]);
+  });
+
+  it("lets the oldest go at the bound", () => {
+    let log = EMPTY_LOG;
+    for (let id = 0; id <= CHAT_ENTRIES_MAX; id++) log = withEntry(log, message(id, "x"));
+    expect(log.entries).toHaveLength(CHAT_ENTRIES_MAX);
+    expect(log.entries[0]?.id).toBe(1);
+  });
+});
