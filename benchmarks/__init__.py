@@ -1,0 +1,1 @@
+"""Sheetbend measured against Node servers and a floor. `python -m benchmarks --help`; what it means: README.md."""

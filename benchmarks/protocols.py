@@ -1,0 +1,257 @@
+"""The protocols of the servers under test, behind one small interface, so that one load generator serves them all.
+
+A `Protocol` says how to connect, greet and join, how to write an ICE candidate, and how to read what comes back. The
+candidate carries a number of eight digits (its foundation, in ICE's words), by which the receiver knows that nothing
+was lost, doubled or put out of order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+
+import msgspec
+from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
+
+__all__ = [
+    "V1",
+    "Connection",
+    "Delivery",
+    "Floor",
+    "Lesson",
+    "PeerServer",
+    "Protocol",
+    "SocketIo",
+    "Template",
+    "candidate",
+    "number_in",
+]
+
+_MARK = b"candidate:"
+_DIGITS = 8
+_READ_BUFFER_BYTES = 4096
+_HANDSHAKE_TIMEOUT_S = 30.0
+_TEXT = WSMsgType.TEXT
+
+Template = tuple[bytes, bytes]
+"""What stands before and after the number."""
+Delivery = tuple[str | None, object]
+"""The sender that the server stamped (None where it stamps none), and the candidate."""
+
+
+def candidate(number: int) -> dict[str, object]:
+    """Return a server-reflexive candidate as Chromium writes it."""
+    return {
+        "candidate": f"candidate:{number:0{_DIGITS}} 1 udp 1677729535 203.0.113.45 54321 typ srflx raddr 192.168.1.17"
+        " rport 51472 generation 0 ufrag EsAw network-id 1 network-cost 10",
+        "sdpMid": "0",
+        "sdpMLineIndex": 0,
+        "usernameFragment": "EsAw",
+    }
+
+
+def number_in(payload: bytes) -> int:
+    """Return the number in a delivered candidate. Raises ValueError if there is none."""
+    at = payload.index(_MARK) + len(_MARK)
+    return int(payload[at : at + _DIGITS])
+
+
+class Connection(WSListener):
+    """A client's WebSocket. Each text goes to `receive`, which whoever uses the connection sets."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.transport: WSTransport
+        self.user_id = ""
+        self.is_closed = False
+        self._early: asyncio.Queue[bytes] = asyncio.Queue()
+        self.receive: Callable[[bytes], None] = self._early.put_nowait
+
+    def on_ws_connected(self, transport: WSTransport) -> None:
+        self.transport = transport
+
+    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        self.receive(frame.get_payload_as_bytes())
+
+    def on_ws_disconnected(self, transport: WSTransport) -> None:
+        self.is_closed = True
+
+    def send(self, payload: bytes) -> None:
+        self.transport.send(_TEXT, payload)
+
+    async def next_text(self) -> bytes:
+        """Wait for a text that nobody has set `receive` for."""
+        async with asyncio.timeout(_HANDSHAKE_TIMEOUT_S):
+            return await self._early.get()
+
+
+class Protocol:
+    """The lesson dialect, which others derive from where they differ."""
+
+    path = "/ws"
+    headers: ClassVar[Mapping[str, str]] = {}
+    has_rooms = True
+    """Whether members are told of each other; where not, ids are the client's and `target` may be ignored."""
+    echoes = False
+    """Whether what goes to a room comes back to its sender."""
+
+    async def connect(self, port: int, room: str, user_id: str) -> Connection:
+        """Open and greet. `room` and `user_id` matter only where they stand in the URL."""
+        connection = Connection()
+        await ws_connect(
+            lambda: connection,
+            f"ws://127.0.0.1:{port}{self.path.format(room=room, user_id=user_id)}",
+            extra_headers=dict(self.headers),
+            websocket_handshake_timeout=_HANDSHAKE_TIMEOUT_S,
+            read_buffer_init_size=_READ_BUFFER_BYTES,
+        )
+        await self.greet(connection)
+        return connection
+
+    async def greet(self, connection: Connection) -> None:
+        """Do what must come before a join."""
+
+    def join(self, room: str) -> bytes:
+        return _json({"type": "join", "roomId": room})
+
+    def members_in(self, payload: bytes) -> list[str]:
+        """Return the members that a message tells a newcomer or a member of. Raises ValueError if it is another."""
+        message = msgspec.json.decode(payload)
+        if message["type"] not in ("existing-user", "user-joined"):
+            raise ValueError(payload)
+        return [message["userId"]]
+
+    def join_messages(self, size: int) -> int:
+        """How many messages tell everybody of everybody when `size` members join a room."""
+        return size * (size - 1)
+
+    def to_member(self, room: str, target: str) -> Template:
+        """A candidate for one member."""
+        return _template(_json({"type": "ice-candidate", "target": target, "candidate": candidate(0)}))
+
+    def to_room(self, room: str) -> Template:
+        """A candidate for everybody in the room."""
+        return _template(_json({"type": "ice-candidate", "roomId": room, "candidate": candidate(0)}))
+
+    def read(self, payload: bytes) -> Delivery:
+        message = msgspec.json.decode(payload)
+        return message["sender"], message["candidate"]
+
+    def is_housekeeping(self, connection: Connection, payload: bytes) -> bool:
+        """Answer what keeps a connection alive, and say whether it was that."""
+        return False
+
+
+class Lesson(Protocol):
+    """`lesson`: Sheetbend's, and the plain Node server's."""
+
+
+class V1(Protocol):
+    """`sheetbend.v1`. What goes to the room is a room message, which comes back to its sender too."""
+
+    headers: ClassVar[Mapping[str, str]] = {"Sec-WebSocket-Protocol": "sheetbend.v1"}
+    echoes = True
+
+    async def greet(self, connection: Connection) -> None:
+        connection.send(_json({"type": "hello", "client": "benchmark"}))
+        _expect(b'"welcome"', await connection.next_text())
+
+    def members_in(self, payload: bytes) -> list[str]:
+        message = msgspec.json.decode(payload)
+        if message["type"] == "roster":
+            return [member["userId"] for member in message["members"]]
+        if message["type"] != "user-joined":
+            raise ValueError(payload)
+        return [message["member"]["userId"]]
+
+    def join_messages(self, size: int) -> int:
+        return size + size * (size - 1) // 2  # a roster for each newcomer, and an event for each who was there
+
+    def to_member(self, room: str, target: str) -> Template:
+        message = {"type": "ice-candidate", "roomId": room, "target": target, "candidate": candidate(0)}
+        return _template(_json(message))
+
+    def to_room(self, room: str) -> Template:
+        return _template(_json({"type": "message", "roomId": room, "data": candidate(0)}))
+
+    def read(self, payload: bytes) -> Delivery:
+        message = msgspec.json.decode(payload)
+        return message["sender"], message["data" if message["type"] == "message" else "candidate"]
+
+
+class SocketIo(Protocol):
+    """Engine.IO 4 on WebSocket from the start, Socket.IO 5: `0` open, `2` ping, `3` pong, `40` connect, `42` event."""
+
+    path = "/socket.io/?EIO=4&transport=websocket"
+
+    async def greet(self, connection: Connection) -> None:
+        _expect(b"0{", await connection.next_text())
+        connection.send(b"40")
+        _expect(b"40{", await connection.next_text())
+
+    def join(self, room: str) -> bytes:
+        return b"42" + _json(["join", {"roomId": room}])
+
+    def members_in(self, payload: bytes) -> list[str]:
+        event, message = msgspec.json.decode(payload[2:])
+        if event not in ("existing-user", "user-joined"):
+            raise ValueError(payload)
+        return [message["userId"]]
+
+    def to_member(self, room: str, target: str) -> Template:
+        return _template(b"42" + _json(["ice-candidate", {"target": target, "candidate": candidate(0)}]))
+
+    def to_room(self, room: str) -> Template:
+        return _template(b"42" + _json(["ice-candidate", {"roomId": room, "candidate": candidate(0)}]))
+
+    def read(self, payload: bytes) -> Delivery:
+        _event, message = msgspec.json.decode(payload[2:])
+        return message["sender"], message["candidate"]
+
+    def is_housekeeping(self, connection: Connection, payload: bytes) -> bool:
+        if payload != b"2":
+            return False
+        connection.send(b"3")
+        return True
+
+
+class PeerServer(Protocol):
+    """PeerJS' server: no rooms, and each client chooses its id."""
+
+    path = "/peerjs?key=peerjs&id={user_id}&token=benchmark"
+    has_rooms = False
+
+    async def greet(self, connection: Connection) -> None:
+        _expect(b'"OPEN"', await connection.next_text())
+
+    def to_member(self, room: str, target: str) -> Template:
+        return _template(_json({"type": "CANDIDATE", "dst": target, "payload": {"candidate": candidate(0)}}))
+
+    def read(self, payload: bytes) -> Delivery:
+        message = msgspec.json.decode(payload)
+        return message["src"], message["payload"]["candidate"]
+
+
+class Floor(Protocol):
+    """The floor forwards what the lesson's client writes, and stamps nothing."""
+
+    path = "/{room}"
+    has_rooms = False
+
+    def read(self, payload: bytes) -> Delivery:
+        return None, msgspec.json.decode(payload)["candidate"]
+
+
+def _json(value: Any) -> bytes:
+    return msgspec.json.encode(value)
+
+
+def _template(message: bytes) -> Template:
+    at = message.index(_MARK) + len(_MARK)
+    return message[:at], message[at + _DIGITS :]
+
+
+def _expect(part: bytes, payload: bytes) -> None:
+    if part not in payload:
+        raise RuntimeError(f"expected {part!r} in {payload!r}")
