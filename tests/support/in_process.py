@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import warnings
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from functools import wraps
@@ -46,10 +47,15 @@ async def serving(limits: Limits) -> AsyncIterator[RunningServer]:
 
 
 def asynchronous(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
-    """Let a test be a coroutine; it runs on the kind of loop that the server runs on."""
+    """Let a test be a coroutine; it runs on the kind of loop that the server runs on.
+
+    A test that fails leaves connections open. uvloop warns of each as it closes the loop, and hangs if that raises.
+    """
 
     @wraps(test)
     def synchronous(*args: P.args, **kwargs: P.kwargs) -> None:
-        uvloop.run(test(*args, **kwargs))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ResourceWarning)
+            uvloop.run(test(*args, **kwargs))
 
     return synchronous
