@@ -46,7 +46,7 @@ const RECOGNITION_MS = 3000;
 const QUICK_RECOGNITION_MS = 100;
 
 /** How long an away member's peer connection may be disconnected. */
-const AWAY_DISCONNECTED_MS = 10_000;
+const AWAY_DISCONNECTED_MS = 5000;
 
 /** Own ids remembered, so as not to meet ourselves while the server hasn't noticed that an old connection is dead. */
 const FORMER_IDS_MAX = 16;

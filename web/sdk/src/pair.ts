@@ -84,7 +84,7 @@ export class Pair {
       accepting: (description) => this.#prepareFor(description),
     });
     this.#connection.ontrack = (event) => this.#receiveTrack(event);
-    this.#connection.onsignalingstatechange = () => this.#restoreTracks();
+    this.#connection.onsignalingstatechange = () => this.#tidy();
     this.#connection.oniceconnectionstatechange = () => this.#mend();
     this.#connection.onconnectionstatechange = () => this.#changed();
     this.#open(opening);
@@ -160,7 +160,7 @@ export class Pair {
   }
 
   addTrack(track: MediaStreamTrack, stream: MediaStream): void {
-    this.#sent.set(track, { sender: this.#connection.addTrack(track, stream), stream });
+    this.#sent.set(track, { sender: addTrack(this.#connection, track, stream), stream });
   }
 
   removeTrack(track: MediaStreamTrack): void {
@@ -168,10 +168,8 @@ export class Pair {
     if (!sent) return;
     this.#sent.delete(track);
     const transceiver = this.#connection.getTransceivers().find(({ sender }) => sender === sent.sender);
-    // What the other end doesn't use either can go, and its place in the session description be used again: the
-    // description of a call in which screens come and go would outgrow `messageBytes` otherwise.
+    this.#connection.removeTrack(sent.sender);
     if (transceiver?.currentDirection === "sendonly") transceiver.stop();
-    else this.#connection.removeTrack(sent.sender);
   }
 
   /** Without renegotiation where the browser allows it, with it elsewhere. */
@@ -237,12 +235,19 @@ export class Pair {
     this.#port.sendDescription(description);
   }
 
-  /** The other end may have stopped a transceiver in the moment in which we began to use it. */
-  #restoreTracks(): void {
-    if (this.#connection.signalingState !== "stable") return;
-    const transceivers = this.#connection.getTransceivers().filter(({ direction }) => direction !== "stopped");
-    const senders = new Set(transceivers.map(({ sender }) => sender));
-    for (const [track, { sender, stream }] of this.#sent) if (!senders.has(sender)) this.addTrack(track, stream);
+  /**
+   * Stops what neither side uses any more, so that its place in the session description can be used again. Chromium
+   * needs 5 kB for a video: after a dozen screens shown and gone the description would outgrow `messageBytes`.
+   */
+  #tidy(): void {
+    if (this.#connection.signalingState !== "stable" || !this.#channel) return;
+    const transceivers = this.#connection.getTransceivers();
+    for (const transceiver of transceivers) {
+      if (transceiver.currentDirection === "inactive" && !transceiver.sender.track) transceiver.stop();
+    }
+    // The other end may have stopped one in the moment in which we began to use it.
+    const live = transceivers.filter(({ direction }) => direction !== "stopped").map(({ sender }) => sender);
+    for (const [track, { sender, stream }] of this.#sent) if (!live.includes(sender)) this.addTrack(track, stream);
   }
 
   #receiveTrack({ track, streams }: RTCTrackEvent): void {
@@ -282,5 +287,14 @@ export class Pair {
     if (this.#ended) return;
     this.close();
     this.#port.ended();
+  }
+}
+
+function addTrack(connection: RTCPeerConnection, track: MediaStreamTrack, stream: MediaStream): RTCRtpSender {
+  try {
+    return connection.addTrack(track, stream);
+  } catch {
+    // Chromium would use an idle transceiver again, finds that it is being stopped, and gives up.
+    return connection.addTransceiver(track, { streams: [stream] }).sender;
   }
 }

@@ -2,7 +2,6 @@
 
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
-import { CopyIcon, Logo, QrIcon, SettingsIcon, SoundIcon } from "../icons.js";
 import type { Devices } from "../media/devices.js";
 import type { LevelMeters } from "../media/level-meters.js";
 import type { Playback } from "../media/playback.js";
@@ -13,16 +12,18 @@ import { Dialog } from "../ui/dialog.js";
 import { PageHeading } from "../ui/page-heading.js";
 import { useMediaQuery } from "../ui/use-media-query.js";
 import { AudioOutlets } from "./audio-outlets.js";
+import { Banners } from "./banners.js";
 import type { Call } from "./call.js";
 import type { Chat } from "./chat.js";
 import { ChatPanel } from "./chat-panel.js";
 import { Controls, type PanelName } from "./controls.js";
 import { toggle } from "./device-buttons.js";
-import { copyLink, Invitation, roomLink, WaitingCard } from "./invitation.js";
+import { Invitation, WaitingCard } from "./invitation.js";
 import { MembersPanel } from "./members-panel.js";
+import { type DialogName, RoomHeader } from "./room-header.js";
 import { SettingsDialog } from "./settings-dialog.js";
-import { isTypingTarget, type Shortcut, shortcutOf } from "./shortcuts.js";
 import { Stage } from "./stage.js";
+import { useEscape, useShortcuts } from "./use-keys.js";
 
 export interface RoomViewProps {
   call: Call;
@@ -35,8 +36,6 @@ export interface RoomViewProps {
   notices: Notices;
 }
 
-type DialogName = "invitation" | "settings";
-
 /** As in styles/room.css: there panels cover the page. */
 const NARROW = "(max-width: 720px)";
 
@@ -47,9 +46,14 @@ export function RoomView(props: RoomViewProps) {
   const covered = useMediaQuery(NARROW) && panel.value !== null;
   const alone = call.people.value.length === 0;
   const shortcutsOn = preferences.values.value.shortcutsOn;
-  const togglePanel = (name: PanelName) => {
-    panel.value = panel.peek() === name ? null : name;
+  const openPanel = (name: PanelName | null) => {
+    panel.value = name;
   };
+  const openDialog = (name: DialogName | null) => {
+    dialog.value = name;
+  };
+  const togglePanel = (name: PanelName) => openPanel(panel.peek() === name ? null : name);
+  const closePanel = () => openPanel(null);
   const share = () => void toggleShare(screenShare, notices);
   useShortcuts(shortcutsOn, {
     m: () => void toggle(devices.microphone),
@@ -58,9 +62,6 @@ export function RoomView(props: RoomViewProps) {
     c: () => togglePanel("chat"),
     p: () => togglePanel("members"),
   });
-  const closePanel = () => {
-    panel.value = null;
-  };
   useEscape(closePanel);
   useTitle(call.roomName, chat.unread.value);
   return (
@@ -68,15 +69,7 @@ export function RoomView(props: RoomViewProps) {
       <button type="button" class="skip-link" onClick={focusControls}>
         Skip to the call controls
       </button>
-      <RoomHeader
-        call={call}
-        alone={alone}
-        inert={covered}
-        notices={notices}
-        onOpen={(name) => {
-          dialog.value = name;
-        }}
-      />
+      <RoomHeader call={call} alone={alone} inert={covered} notices={notices} onOpen={openDialog} />
       <main class={`stage${alone ? " alone" : ""}`} inert={covered}>
         <PageHeading hidden>Room {call.roomName}</PageHeading>
         <Banners call={call} playback={playback} />
@@ -98,84 +91,9 @@ export function RoomView(props: RoomViewProps) {
       {panel.value === "chat" && <ChatPanel chat={chat} modal={covered} onClose={closePanel} />}
       {panel.value === "members" && <MembersPanel {...props} modal={covered} onClose={closePanel} />}
       {dialog.value !== null && (
-        <RoomDialog
-          {...props}
-          name={dialog.value}
-          onClose={() => {
-            dialog.value = null;
-          }}
-        />
+        <RoomDialog {...props} name={dialog.value} onClose={() => openDialog(null)} />
       )}
       <AudioOutlets people={call.people.value} playback={playback} />
-    </div>
-  );
-}
-
-interface RoomHeaderProps {
-  call: Call;
-  alone: boolean;
-  inert: boolean;
-  notices: Notices;
-  onOpen: (dialog: DialogName) => void;
-}
-
-function RoomHeader({ call, alone, inert, notices, onOpen }: RoomHeaderProps) {
-  return (
-    <header class="room-header" inert={inert}>
-      <Logo />
-      <bdi class="room-name">{call.roomName}</bdi>
-      {!alone && (
-        <>
-          <button
-            type="button"
-            class="icon-button"
-            aria-label="Copy link"
-            title="Copy link"
-            onClick={() => void copyLink(roomLink(call.roomName), notices)}
-          >
-            <CopyIcon />
-          </button>
-          <button
-            type="button"
-            class="icon-button"
-            aria-label="Show QR code"
-            title="Show QR code"
-            onClick={() => onOpen("invitation")}
-          >
-            <QrIcon />
-          </button>
-        </>
-      )}
-      <button
-        type="button"
-        class="icon-button"
-        aria-label="Settings"
-        title="Settings"
-        onClick={() => onOpen("settings")}
-      >
-        <SettingsIcon />
-      </button>
-    </header>
-  );
-}
-
-function Banners({ call, playback }: { call: Call; playback: Playback }) {
-  return (
-    <div class="banners">
-      <div role="status">
-        {call.reconnecting.value && (
-          <p class="banner">
-            <span class="spinner" aria-hidden="true" />
-            Reconnecting… the call goes on
-          </p>
-        )}
-      </div>
-      {playback.blocked.value.size > 0 && (
-        <button type="button" class="button primary" onClick={() => void playback.playAll()}>
-          <SoundIcon />
-          Click to hear the others
-        </button>
-      )}
     </div>
   );
 }
@@ -192,30 +110,6 @@ function RoomDialog({ name, onClose, ...props }: RoomViewProps & { name: DialogN
 async function toggleShare(screenShare: ScreenShare, notices: Notices): Promise<void> {
   if (screenShare.stream.peek() !== null) screenShare.stop();
   else if (screenShare.available && !(await screenShare.start())) notices.show("No screen is shared");
-}
-
-function useShortcuts(on: boolean, actions: Readonly<Record<Shortcut, () => void>>): void {
-  useEffect(() => {
-    if (!on) return;
-    const act = (event: KeyboardEvent) => {
-      const shortcut = shortcutOf(event, isTypingTarget);
-      if (shortcut === null) return;
-      event.preventDefault();
-      actions[shortcut]();
-    };
-    document.addEventListener("keydown", act);
-    return () => document.removeEventListener("keydown", act);
-  });
-}
-
-function useEscape(close: () => void): void {
-  useEffect(() => {
-    const act = (event: KeyboardEvent) => {
-      if (event.key === "Escape" && document.querySelector("dialog[open]") === null) close();
-    };
-    document.addEventListener("keydown", act);
-    return () => document.removeEventListener("keydown", act);
-  });
 }
 
 function useTitle(roomName: string, unread: number): void {

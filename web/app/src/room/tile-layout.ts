@@ -32,7 +32,6 @@ const UPRIGHT = 3 / 4;
 const SCREEN_ASPECT = { aspectMin: 16 / 10, aspectMax: 21 / 9 };
 const STRIP_SHARE = 0.2;
 const STRIP_WIDTH = { min: 120, max: 260 };
-const STRIP_HEIGHT = { min: 84, max: 160 };
 
 /** Everybody in a grid; where screens are shared, these large and the people in a strip beside or below. */
 export function layoutStage(
@@ -44,7 +43,7 @@ export function layoutStage(
     return { screens: [], people: layoutGrid(wholeOf(container), counts.people, shapeFor(container, gap)) };
   }
   const { main, strip } =
-    counts.people === 0 ? { main: wholeOf(container), strip: null } : divide(container, gap);
+    counts.people === 0 ? { main: wholeOf(container), strip: null } : divide(container, counts.screens, gap);
   const wide = { gap, aspectMin: WIDE, aspectMax: WIDE };
   return {
     screens: layoutGrid(main, counts.screens, { gap, ...SCREEN_ASPECT }),
@@ -94,8 +93,8 @@ function shapeFor(container: Box, gap: number): TileShape {
   return { gap, aspectMin: upright ? UPRIGHT : WIDE, aspectMax: WIDE };
 }
 
-/** The strip stands to the right of wide containers and below upright ones. */
-function divide(container: Box, gap: number): { main: Rectangle; strip: Rectangle } {
+/** The strip stands to the right of wide containers, and below in upright ones, where screens leave it much height. */
+function divide(container: Box, screens: number, gap: number): { main: Rectangle; strip: Rectangle } {
   const { width, height } = container;
   if (width >= height) {
     const stripWidth = clamp(width * STRIP_SHARE, STRIP_WIDTH);
@@ -104,10 +103,12 @@ function divide(container: Box, gap: number): { main: Rectangle; strip: Rectangl
       strip: { left: width - stripWidth, top: 0, width: stripWidth, height },
     };
   }
-  const stripHeight = clamp(height * STRIP_SHARE, STRIP_HEIGHT);
+  const needed = spread(width / SCREEN_ASPECT.aspectMin, screens, gap);
+  const mainHeight = Math.min(needed, height * (1 - STRIP_SHARE));
+  const stripTop = mainHeight + gap;
   return {
-    main: { left: 0, top: 0, width, height: Math.max(0, height - stripHeight - gap) },
-    strip: { left: 0, top: height - stripHeight, width, height: stripHeight },
+    main: { left: 0, top: 0, width, height: mainHeight },
+    strip: { left: 0, top: stripTop, width, height: Math.max(0, height - stripTop) },
   };
 }
 

@@ -30,30 +30,31 @@ export function ControlButton(props: ControlButtonProps) {
   const { name, icon, onClick, shortcut, tone = "plain", pressed, badge } = props;
   const badgeId = useId();
   return (
-    <button
-      type="button"
-      class={`control ${tone}`}
-      aria-label={name}
-      aria-describedby={badge && badgeId}
-      aria-keyshortcuts={shortcut}
-      aria-pressed={pressed}
-      onClick={onClick}
-    >
-      {icon}
-      {badge !== undefined && (
-        <span class={badge.quiet ? "badge quiet" : "badge"} aria-hidden="true">
-          {badge.text}
-        </span>
-      )}
-      {badge !== undefined && (
-        <span class="visually-hidden" id={badgeId}>
-          {badge.meaning}
-        </span>
-      )}
+    <span class="control-slot">
+      <button
+        type="button"
+        class={`control ${tone}`}
+        aria-label={name}
+        aria-describedby={badge && badgeId}
+        aria-keyshortcuts={shortcut}
+        aria-pressed={pressed}
+        onClick={onClick}
+      >
+        {icon}
+        {badge !== undefined && (
+          // Drawn by the style sheet: it is no part of the name, and `meaning` says it in words.
+          <span class={badge.quiet ? "badge quiet" : "badge"} data-text={badge.text} />
+        )}
+      </button>
       <span class="tooltip" aria-hidden="true">
         {name}
         {shortcut !== undefined && <kbd>{shortcut.toUpperCase()}</kbd>}
       </span>
-    </button>
+      {badge !== undefined && (
+        <span id={badgeId} hidden>
+          {badge.meaning}
+        </span>
+      )}
+    </span>
   );
 }

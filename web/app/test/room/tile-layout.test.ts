@@ -73,12 +73,21 @@ describe("layoutStage", () => {
     expect(middle).toBeCloseTo(LAPTOP.width / 2);
   });
 
-  it.each([LAPTOP, PHONE])("gives a screen more than everybody's faces together in %o", (container) => {
-    const { screens, people: faces } = layoutStage(container, { people: 4, screens: 1 }, GAP);
-    const area = (places: readonly Rectangle[]) =>
-      places.reduce((sum, { width, height }) => sum + width * height, 0);
-    expect(area(screens)).toBeGreaterThan(area(faces));
-    for (const face of faces) expect(screens.some((screen) => overlaps(screen, face))).toBe(false);
+  it.each([
+    [LAPTOP, 1],
+    [LAPTOP, 8],
+    [PHONE, 1],
+    [PHONE, 2],
+    [PHONE, 8],
+  ])("gives a screen the largest place in %o with %i people", (container, count) => {
+    const { screens, people: faces } = layoutStage(container, { people: count, screens: 1 }, GAP);
+    const [screen] = screens;
+    expect(faces).toHaveLength(count);
+    for (const face of faces) {
+      expect(screen && overlaps(screen, face)).toBe(false);
+      expect(face.width * face.height).toBeLessThan((screen?.width ?? 0) * (screen?.height ?? 0));
+      expect(face.top + face.height).toBeLessThanOrEqual(container.height + 0.01);
+    }
   });
 
   it("gives no negative size to a container that isn't measured yet", () => {
