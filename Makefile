@@ -28,7 +28,7 @@ e2e: $(INSTALLED) $(ASSETS)  ## The tests in Chromium alone
 	$(BIN)/python -m pytest -m e2e
 
 bench: $(INSTALLED) $(ASSETS)  ## Beside plain Node, Socket.IO, PeerServer and the floor; ARGS as in benchmarks/README.md
-	npm --prefix benchmarks ci --no-audit --no-fund
+	npm --prefix benchmarks install --no-save --no-audit --no-fund
 	$(BIN)/python -m benchmarks $(ARGS)
 
 web: $(ASSETS)  ## Build the SDK and the room app

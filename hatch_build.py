@@ -31,7 +31,8 @@ def build_web_assets() -> None:
             "found: install them (https://nodejs.org), then run this again."
         )
     web = ROOT / "web"
-    for command in (["ci", "--no-audit", "--no-fund"], ["run", "build"]):
+    # Not `npm ci`: npm 11 refuses a lock without the other platforms' builds, which a registry need not carry.
+    for command in (["install", "--no-save", "--no-audit", "--no-fund"], ["run", "build"]):
         done = subprocess.run([npm, *command], cwd=web, capture_output=True, text=True, check=False)
         if done.returncode:
             raise SystemExit(f"`npm {' '.join(command)}` failed in {web}:\n{done.stdout}\n{done.stderr}")
