@@ -10,7 +10,7 @@ import pytest
 from msgspec import Raw
 
 from sheetbend.core.dialects import Dialect, LessonDialect, V1Dialect
-from sheetbend.core.events import Forwarded, Left, Member, MemberJoined, MemberUpdated, Said
+from sheetbend.core.events import Event, Forwarded, Left, Member, MemberJoined, MemberUpdated, Said
 from sheetbend.core.limits import Limits
 from sheetbend.core.messages import Answer, IceCandidate, Message, Offer
 from sheetbend.core.room import Room
@@ -104,7 +104,7 @@ def test_lesson_has_no_word_for_updates_and_room_messages() -> None:
 
 
 def test_v1_writes_what_the_fixtures_show() -> None:
-    events = {
+    events: dict[tuple[str, int], Event] = {
         ("user-joined", 0): MemberJoined("demo", 2, member()),
         ("user-left", 1): Left("demo", 3, ADA, "disconnect"),
         ("user-left", 2): Left("demo", 3, ADA, "leave", "l"),

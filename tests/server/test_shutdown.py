@@ -5,8 +5,9 @@ from __future__ import annotations
 import signal
 
 import pytest
+from websockets.exceptions import ConnectionClosed
 
-from tests.support.clients import lesson, native
+from tests.support.clients import lesson, native, room_of
 from tests.support.frames import CLOSE, RawWebSocket, text
 from tests.support.in_process import asynchronous
 from tests.support.process import ServerProcess
@@ -26,6 +27,19 @@ async def test_a_signal_closes_every_connection_with_a_code_that_says_reconnect(
         assert server.wait() == 0
         assert server.log[-1]["event"] == "node_stopped"
         assert "Traceback" not in server.errors
+
+
+@pytest.mark.xfail(strict=True, reason="each is told of the departure of all that were closed before it")
+@asynchronous
+async def test_a_shutdown_is_no_departure() -> None:
+    """All reconnect soon, and N members telling N others would be N² messages when time is short."""
+    with ServerProcess() as server:
+        async with room_of(server.websocket_url, "room", "nlnl") as members:
+            server.signal(signal.SIGTERM)
+            for member in members:
+                with pytest.raises(ConnectionClosed):
+                    await member.receive()
+        assert server.wait() == 0
 
 
 def test_clients_that_do_not_answer_cannot_keep_the_server() -> None:

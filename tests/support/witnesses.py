@@ -11,7 +11,7 @@ from websockets.exceptions import ConnectionClosed
 
 from tests.support.clients import Client, Message
 
-__all__ = ["LessonWitness", "NativeWitness", "Stay", "Witness"]
+__all__ = ["LessonWitness", "Members", "NativeWitness", "Stay", "Witness"]
 
 Members = dict[str, tuple[str, Any]]
 """Name and attributes by user id."""
