@@ -114,7 +114,6 @@ def test_a_mistake_in_the_file_costs_one_line(tmp_path: Path, toml: str, words: 
     assert_refused(sheetbend("serve", "--host", NO_HOST, folder=tmp_path), *words)
 
 
-@pytest.mark.xfail(strict=True, reason="such an origin is taken, and never matches what a browser sends")
 @pytest.mark.parametrize("origin", ["https://Example.org", "https://example.org:443", "http://a.example:80"])
 def test_an_origin_that_no_browser_sends_is_a_mistake(tmp_path: Path, origin: str) -> None:
     assert_refused(sheetbend("serve", "--host", NO_HOST, "--allow-origin", origin, folder=tmp_path), "--allow-origin")

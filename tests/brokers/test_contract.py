@@ -16,7 +16,7 @@ from sheetbend.core.messages import IceCandidate
 from sheetbend.core.room import Room
 from sheetbend.errors import RefusedError
 
-LIMITS = Limits(members_per_room_max=3, attributes_bytes_max=40)
+LIMITS = Limits(members_per_room_max=3, attributes_bytes_max=40, room_attributes_bytes_max=64)
 EPOCHS = iter(range(1_000_000))
 BROKERS: dict[str, Callable[[], Broker]] = {"memory": lambda: MemoryBroker(LIMITS, lambda: str(next(EPOCHS)))}
 
@@ -114,6 +114,24 @@ def test_attributes_are_merged_and_null_removes(broker: Broker, node: RecordingN
     broker.update("demo", "ada", None, b'{"a":null,"b":{"d":3}}', None)
     event = node.take()[-1][2]
     assert event.member == Member("ada", "sheetbend.v1", "Ada", b'{"b":{"d":3}}')
+
+
+def test_a_change_of_one_key_leaves_the_others_alone(broker: Broker, node: RecordingNode) -> None:
+    broker.enter("demo", Member("ada", "sheetbend.v1", "Ada", b'{"a":null}'), None)
+    broker.update("demo", "ada", None, b'{"b":1}', None)
+    assert node.take()[-1][2].member.attributes == b'{"a":null,"b":1}'
+
+
+def test_the_attributes_of_a_room_are_bounded_together(broker: Broker, node: RecordingNode) -> None:
+    bulky = b'{"long":"' + b"x" * 20 + b'"}'
+    broker.enter("demo", Member("ada", "sheetbend.v1", "", bulky), None)
+    broker.enter("demo", Member("bob", "sheetbend.v1", "", bulky), "b")
+    node.take()
+    broker.update("demo", "ada", None, b'{"a":1}', "a")
+    assert node.take() == [("refused", "ada", "room_full", "a")]
+    broker.leave("demo", "bob", "leave", None)
+    broker.update("demo", "ada", None, b'{"a":1}', None)
+    assert node.take()[-1][2].member.attributes == b'{"long":"' + b"x" * 20 + b'","a":1}'
 
 
 def test_a_room_that_was_empty_begins_anew(broker: Broker, node: RecordingNode) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from hashlib import sha1
+from pathlib import Path
 
 import pytest
 
@@ -145,8 +146,19 @@ def test_a_client_without_origin_is_no_browser(server: ServerProcess) -> None:
 def test_the_servers_own_pages_may_connect(server: ServerProcess) -> None:
     assert with_origin(server.port, f"http://127.0.0.1:{server.port}") == 101
     assert with_origin(server.port, f"http://localhost:{server.port}", host=f"LOCALHOST:{server.port}") == 101
-    assert with_origin(server.port, "http://rooms.example", host="rooms.example") == 101
-    assert with_origin(server.port, "http://rooms.example", host="rooms.example:80") == 101
+    assert with_origin(server.port, "http://rooms.localhost", host="rooms.localhost:80") == 101
+
+
+def test_a_name_that_was_made_to_lead_here_is_not_the_servers_own(server: ServerProcess) -> None:
+    """DNS rebinding: the server listens on loopback, so only loopback's names are its own."""
+    for host in ("rooms.example", f"evil.example:{server.port}", "127.0.0.1.evil.example", "1.2.3.4"):
+        assert with_origin(server.port, f"http://{host}", host=host) == 403
+
+
+def test_a_server_on_every_address_goes_by_the_name_it_was_asked_for(tmp_path: Path) -> None:
+    with ServerProcess(["--host", "0.0.0.0"], folder=tmp_path) as server:
+        assert with_origin(server.port, "http://rooms.example", host="rooms.example") == 101
+        assert with_origin(server.port, "http://other.example", host="rooms.example") == 403
 
 
 @pytest.mark.parametrize(

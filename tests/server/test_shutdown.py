@@ -29,7 +29,6 @@ async def test_a_signal_closes_every_connection_with_a_code_that_says_reconnect(
         assert "Traceback" not in server.errors
 
 
-@pytest.mark.xfail(strict=True, reason="each is told of the departure of all that were closed before it")
 @asynchronous
 async def test_a_shutdown_is_no_departure() -> None:
     """All reconnect soon, and N members telling N others would be N² messages when time is short."""

@@ -24,6 +24,8 @@ class Limits:
     """`invalid_ref`."""
     attributes_bytes_max: int = 4096
     """A member's attributes as JSON: `invalid_attributes`."""
+    room_attributes_bytes_max: int = 2_097_152
+    """The attributes of all members of a room, so that a roster fits `outbox_bytes_max`: `room_full`."""
     message_targets_max: int = 64
     """Members in a message's `to`: `invalid_message`."""
     rooms_per_session_max: int = 64
@@ -57,6 +59,7 @@ class Limits:
             "nameChars": self.name_chars_max,
             "refChars": self.ref_chars_max,
             "attributesBytes": self.attributes_bytes_max,
+            "roomAttributesBytes": self.room_attributes_bytes_max,
             "messageTargets": self.message_targets_max,
             "roomsPerSession": self.rooms_per_session_max,
             "membersPerRoom": self.members_per_room_max,

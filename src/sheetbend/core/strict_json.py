@@ -62,7 +62,7 @@ def _require_utf8(text: bytes) -> None:
 
 def _check_bounds(value: Any, limits: Limits) -> None:
     """Walk the containers breadth-first, level by level; cost grows with the number of values."""
-    integer_max = 10**limits.json_number_chars_max
+    chars_max = limits.json_number_chars_max
     level = [value]
     depth = 0
     while level:
@@ -73,7 +73,7 @@ def _check_bounds(value: Any, limits: Limits) -> None:
                 below += item.values()
             elif kind is list:
                 below += item
-            elif kind is int and not -integer_max < item < integer_max:
+            elif kind is int and not -(10 ** (chars_max - 1)) < item < 10**chars_max:
                 raise _number_out_of_range(limits)
         depth += any(type(item) in (dict, list) for item in level)
         if depth > limits.json_depth_max:

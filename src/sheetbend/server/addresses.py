@@ -8,7 +8,7 @@ import socket
 
 from ..errors import ConfigurationError
 
-__all__ = ["bind", "lan_address", "public_hosts"]
+__all__ = ["bind", "is_loopback", "lan_address", "public_hosts"]
 
 _BACKLOG = 4096
 
@@ -43,6 +43,11 @@ def public_hosts(listener: socket.socket) -> list[str]:
         return [host]
     lan = lan_address()
     return ["localhost", lan] if lan else ["localhost"]
+
+
+def is_loopback(listener: socket.socket) -> bool:
+    """Whether only programs of this machine reach `listener`."""
+    return ipaddress.ip_address(listener.getsockname()[0]).is_loopback
 
 
 def lan_address() -> str | None:

@@ -14,7 +14,7 @@ from picows import ws_create_server
 
 from ..brokers.memory import MemoryBroker
 from ..core.close_codes import CloseCode
-from .addresses import bind, public_hosts
+from .addresses import bind, is_loopback, public_hosts
 from .config import ServerConfig
 from .connection import Connection
 from .gate import Gate
@@ -63,7 +63,13 @@ class Server:
         limits = self._config.limits
         broker = MemoryBroker(limits, lambda: secrets.token_hex(8))
         hub = Hub(broker, limits, new_user_id=lambda: secrets.token_hex(16), clock=loop.time)
-        gate = Gate(hub, self._pages, self._config, is_ready=lambda: not self._is_stopping)
+        gate = Gate(
+            hub,
+            self._pages,
+            self._config,
+            is_loopback=is_loopback(self._listener),
+            is_ready=lambda: not self._is_stopping,
+        )
         server = await ws_create_server(
             gate,
             sock=self._listener,
@@ -86,6 +92,7 @@ class Server:
             self._is_stopping = True
             ticking.cancel()
             server.close()
+            hub.end()
             await _drain(gate.connections, limits.close_timeout_s)
             log.info("node_stopped", port=self.port)
 

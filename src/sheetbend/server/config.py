@@ -10,11 +10,12 @@ from typing import Literal
 from ..core.limits import Limits
 from ..errors import ConfigurationError
 
-__all__ = ["LogFormat", "LogLevel", "ServerConfig"]
+__all__ = ["DEFAULT_PORTS", "LogFormat", "LogLevel", "ServerConfig"]
 
 LogLevel = Literal["debug", "info", "warning", "error"]
 LogFormat = Literal["text", "json"]
 
+DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 _ORIGIN = re.compile(r"https?://[^/?#@\s,*]+", re.ASCII)
 
 
@@ -46,6 +47,11 @@ class ServerConfig:
                 raise ConfigurationError(
                     "bad_origin",
                     f"--allow-origin takes a scheme and a host such as https://example.org, not {origin!r}.",
+                )
+            if origin != origin.lower().removesuffix(DEFAULT_PORTS[origin.split(":")[0]]):
+                raise ConfigurationError(
+                    "bad_origin",
+                    f"--allow-origin {origin} never matches: browsers send it in lower case, without a default port.",
                 )
 
     @property

@@ -30,10 +30,13 @@ class Gate:
     `is_ready` says what `GET /healthz` answers, and whether connections are taken. Open ones stand in `connections`.
     """
 
-    def __init__(self, hub: Hub, pages: Pages, config: ServerConfig, *, is_ready: Callable[[], bool]) -> None:
+    def __init__(
+        self, hub: Hub, pages: Pages, config: ServerConfig, *, is_loopback: bool, is_ready: Callable[[], bool]
+    ) -> None:
         self._hub = hub
         self._pages = pages
         self._config = config
+        self._is_loopback = is_loopback
         self._is_ready = is_ready
         self.connections: set[Connection] = set()
 
@@ -63,6 +66,7 @@ class Gate:
             headers.getall("Host", []),
             self._config.allow_origins,
             is_secure=self._config.is_secure,
+            is_loopback=self._is_loopback,
         ):
             return _answer(403, b"Pages of this origin may not connect: the operator can say --allow-origin.\n")
         offered = _tokens(headers, "Sec-WebSocket-Protocol")
@@ -87,11 +91,17 @@ def _is_key(headers: CIMultiDict[str]) -> bool:
     return len(keys) == 1 and _KEY.fullmatch(keys[0]) is not None
 
 
+def _accepts_gzip(request: CIMultiDict[str]) -> bool:
+    codings = [token.replace(" ", "").lower() for token in _tokens(request, "Accept-Encoding")]
+    return any(coding == "gzip" or coding.startswith("gzip;q=") for coding in codings) and "gzip;q=0" not in codings
+
+
 def _answer_page(page: Page, request: CIMultiDict[str]) -> WSUpgradeResponseWithListener:
     headers = dict(page.headers)
-    if headers["ETag"] in _tokens(request, "If-None-Match"):
+    known = {tag.removeprefix("W/") for tag in _tokens(request, "If-None-Match")}
+    if headers["ETag"] in known:
         return _answer(304, b"", headers)
-    if page.gzipped is not None and "gzip" in _tokens(request, "Accept-Encoding"):
+    if page.gzipped is not None and _accepts_gzip(request):
         return _answer(200, page.gzipped, {**headers, "Content-Encoding": "gzip"})
     return _answer(200, page.body, headers)
 

@@ -117,6 +117,10 @@ class Hub:
         self._perform(client, client.session.end())
         log.info("session_closed", user_id=client.session.user_id)
 
+    def end(self) -> None:
+        """Forget every session without telling anybody: all connections are about to be closed."""
+        self.clients.clear()
+
     def receive(self, client: Client, text: bytes) -> None:
         """Take one text message."""
         try:
