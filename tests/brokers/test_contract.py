@@ -40,8 +40,8 @@ class RecordingNode:
     def forwarded(self, target: str, forwarded: Forwarded) -> None:
         self.calls.append(("forwarded", target, forwarded))
 
-    def broadcast(self, room: Room, forwarded: Forwarded) -> None:
-        self.calls.append(("broadcast", room.id, forwarded))
+    def forwarded_to_room(self, room: Room, forwarded: Forwarded) -> None:
+        self.calls.append(("forwarded_to_room", room.id, forwarded))
 
     def take(self) -> list[tuple[Any, ...]]:
         calls, self.calls = self.calls, []
@@ -148,8 +148,9 @@ def test_signalling_reaches_its_target_or_the_whole_room(broker: Broker, node: R
     broker.enter("demo", member("ada"), None)
     broker.enter("demo", member("bob"), None)
     node.take()
-    forwarded = Forwarded("ada", "demo", IceCandidate(Raw(b"null")))
-    broker.forward("bob", forwarded)
-    broker.forward_to_room(forwarded)
-    broker.forward_to_room(Forwarded("ada", "gone", IceCandidate(Raw(b"null"))))
-    assert node.take() == [("forwarded", "bob", forwarded), ("broadcast", "demo", forwarded)]
+    to_bob = Forwarded("ada", "demo", "bob", IceCandidate(Raw(b"null")))
+    to_all = Forwarded("ada", "demo", None, IceCandidate(Raw(b"null")))
+    broker.forward(to_bob)
+    broker.forward(to_all)
+    broker.forward(Forwarded("ada", "gone", None, IceCandidate(Raw(b"null"))))
+    assert node.take() == [("forwarded", "bob", to_bob), ("forwarded_to_room", "demo", to_all)]

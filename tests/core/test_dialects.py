@@ -94,7 +94,7 @@ def test_lesson_writes_what_the_fixtures_show() -> None:
     assert json.loads(left or b"") == valid("lesson-server", "user-left", 0)
     assert json.loads(LESSON.encode_error(error)) == valid("lesson-server", "error", 0)
     for name, message in FORWARDED.items():
-        text = LESSON.encode_forwarded(Forwarded(ADA, "demo", message))  # type: ignore[arg-type]
+        text = LESSON.encode_forwarded(Forwarded(ADA, "demo", BOB, message))  # type: ignore[arg-type]
         assert json.loads(text) == valid("lesson-server", name, 0)
 
 
@@ -115,7 +115,7 @@ def test_v1_writes_what_the_fixtures_show() -> None:
     for (name, index), event in events.items():
         assert json.loads(V1.encode_event(event)) == valid("v1-server", name, index)
     for name, message in FORWARDED.items():
-        text = V1.encode_forwarded(Forwarded(ADA, "demo", message))  # type: ignore[arg-type]
+        text = V1.encode_forwarded(Forwarded(ADA, "demo", BOB, message))  # type: ignore[arg-type]
         assert json.loads(text) == valid("v1-server", name, 0)
     missing = RefusedError("target_not_found", "Nobody with this id shares the room with you.", "m")
     assert json.loads(V1.encode_error(missing)) == valid("v1-server", "error", 0)

@@ -9,8 +9,8 @@ from msgspec import Raw
 
 from sheetbend.core import messages
 from sheetbend.core.close_codes import CloseCode
-from sheetbend.core.effects import Broadcast, Close, Effect, EnterRoom, Forward, LeaveRoom, Refuse, Say, Welcome
-from sheetbend.core.events import DialectName, Member
+from sheetbend.core.effects import Close, Effect, EnterRoom, LeaveRoom, Refuse, Say, Welcome
+from sheetbend.core.events import DialectName, Forwarded, Member
 from sheetbend.core.limits import Limits
 from sheetbend.core.messages import Answer, Bye, Hello, Join, Leave, Message, Offer, RoomMessage, Update
 from sheetbend.core.room import Room
@@ -77,8 +77,7 @@ def test_a_greeted_session_does_not_expire() -> None:
 def test_signalling_goes_to_a_member_of_the_room() -> None:
     offer = Offer(Raw(b"1"), BOB, "demo")
     (effect,) = session("sheetbend.v1", "demo").receive(offer)
-    assert isinstance(effect, Forward)
-    assert (effect.target, effect.forwarded.sender, effect.forwarded.room_id) == (BOB, ADA, "demo")
+    assert effect == Forwarded(ADA, "demo", BOB, offer)
 
 
 @pytest.mark.parametrize(
@@ -97,9 +96,8 @@ def test_signalling_that_reaches_nobody_is_refused(offer: Offer, code: str) -> N
 
 
 def test_without_a_target_the_only_room_is_meant() -> None:
-    (effect,) = session("lesson", "demo").receive(Answer(Raw(b"1")))
-    assert isinstance(effect, Broadcast)
-    assert effect.forwarded.room_id == "demo"
+    answer = Answer(Raw(b"1"))
+    assert session("lesson", "demo").receive(answer) == (Forwarded(ADA, "demo", None, answer),)
 
 
 def test_rooms_are_bounded_and_entered_once() -> None:

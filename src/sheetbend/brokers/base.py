@@ -33,9 +33,9 @@ class Node(Protocol):
         """
 
     def forwarded(self, target: str, forwarded: Forwarded) -> None:
-        """Signalling for a session of this node; from one sender in the order it was sent."""
+        """Signalling for the session `target` of this node; from one sender in the order it was sent."""
 
-    def broadcast(self, room: Room, forwarded: Forwarded) -> None:
+    def forwarded_to_room(self, room: Room, forwarded: Forwarded) -> None:
         """Signalling for this node's members of `room`, except its sender."""
 
 
@@ -57,8 +57,8 @@ class Broker(Protocol):
     def say(self, room_id: str, sender: str, data: Raw, to: tuple[str, ...] | None, ref: str | None) -> None:
         """Answered by `happened` with `Said`, or by `refused` with `not_in_room` or `target_not_found`."""
 
-    def forward(self, target: str, forwarded: Forwarded) -> None:
-        """Bring signalling to the session `target`, wherever it is. A target that has gone meanwhile gets nothing."""
+    def forward(self, forwarded: Forwarded) -> None:
+        """Bring signalling to its target, or without one to everyone else in its room, wherever they are.
 
-    def forward_to_room(self, forwarded: Forwarded) -> None:
-        """Bring signalling to everyone else in its room."""
+        Answered by `forwarded` or `forwarded_to_room`. A target that has gone meanwhile gets nothing.
+        """

@@ -54,13 +54,11 @@ class MemoryBroker:
     def say(self, room_id: str, sender: str, data: Raw, to: tuple[str, ...] | None, ref: str | None) -> None:
         self._change(room_id, sender, ref, lambda room: room.say(sender, data, to, ref))
 
-    def forward(self, target: str, forwarded: Forwarded) -> None:
-        self._node.forwarded(target, forwarded)
-
-    def forward_to_room(self, forwarded: Forwarded) -> None:
-        room = self._rooms.get(forwarded.room_id)
-        if room is not None:
-            self._node.broadcast(room, forwarded)
+    def forward(self, forwarded: Forwarded) -> None:
+        if forwarded.target is not None:
+            self._node.forwarded(forwarded.target, forwarded)
+        elif (room := self._rooms.get(forwarded.room_id)) is not None:
+            self._node.forwarded_to_room(room, forwarded)
 
     def _change(self, room_id: str, user_id: str, ref: str | None, verb: Callable[[Room], Event]) -> None:
         try:

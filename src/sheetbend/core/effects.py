@@ -7,18 +7,7 @@ from msgspec import Raw, Struct
 from ..errors import RefusedError
 from .events import Forwarded, LeftReason
 
-__all__ = [
-    "Broadcast",
-    "Close",
-    "Effect",
-    "EnterRoom",
-    "Forward",
-    "LeaveRoom",
-    "Refuse",
-    "Say",
-    "UpdateMember",
-    "Welcome",
-]
+__all__ = ["Close", "Effect", "EnterRoom", "LeaveRoom", "Refuse", "Say", "UpdateMember", "Welcome"]
 
 
 class Welcome(Struct, frozen=True):
@@ -61,19 +50,6 @@ class Say(Struct, frozen=True):
     ref: str | None
 
 
-class Forward(Struct, frozen=True, gc=False):
-    """Hand signalling to the member `target`."""
-
-    target: str
-    forwarded: Forwarded
-
-
-class Broadcast(Struct, frozen=True, gc=False):
-    """Hand signalling to everyone else in its room (`lesson` without a target)."""
-
-    forwarded: Forwarded
-
-
 class Close(Struct, frozen=True):
     """End the connection with this WebSocket close code."""
 
@@ -81,4 +57,5 @@ class Close(Struct, frozen=True):
     reason: str
 
 
-Effect = Welcome | Refuse | EnterRoom | LeaveRoom | UpdateMember | Say | Forward | Broadcast | Close
+Effect = Welcome | Refuse | EnterRoom | LeaveRoom | UpdateMember | Say | Forwarded | Close
+"""`Forwarded` is to be brought to its target, or without one to everyone else in its room."""

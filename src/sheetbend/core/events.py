@@ -76,4 +76,6 @@ class Forwarded(Struct, frozen=True, gc=False):
 
     sender: str
     room_id: str
+    target: str | None
+    """None for everyone else in the room, which only `lesson` can ask for."""
     message: Signalling

@@ -32,7 +32,7 @@ class Limits:
     """`too_many_rooms`."""
     members_per_room_max: int = 5000
     """`room_full`."""
-    json_depth_max: int = 64
+    json_depth_max: int = 200
     """Nesting of arrays and objects: `nesting_too_deep`."""
     json_number_chars_max: int = 400
     """Length of one number; the longest finite double without exponent has 309 digits: `number_out_of_range`."""

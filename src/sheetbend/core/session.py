@@ -15,11 +15,9 @@ from typing import Any
 from ..errors import RefusedError
 from .close_codes import CloseCode
 from .effects import (
-    Broadcast,
     Close,
     Effect,
     EnterRoom,
-    Forward,
     LeaveRoom,
     Refuse,
     Say,
@@ -134,11 +132,11 @@ class Session:
         target = message.target
         if target is None:
             room = self._only_room() if message.room_id is None else self._room(message.room_id)
-            return (Broadcast(Forwarded(self.user_id, room.id, message)),)
+            return (Forwarded(self.user_id, room.id, None, message),)
         if target == self.user_id:
             raise RefusedError("target_is_self", "The target is you: name another member.")
         room = self._room_shared_with(target, message.room_id)
-        return (Forward(target, Forwarded(self.user_id, room.id, message)),)
+        return (Forwarded(self.user_id, room.id, target, message),)
 
     def _bye(self, message: Bye, ref: str | None) -> Effects:
         return (*self.end("leave"), Close(CloseCode.NORMAL, "bye"))

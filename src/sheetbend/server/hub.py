@@ -16,11 +16,9 @@ from ..brokers.base import Broker
 from ..core.close_codes import CloseCode
 from ..core.dialects import Dialect, LessonDialect, V1Dialect
 from ..core.effects import (
-    Broadcast,
     Close,
     Effect,
     EnterRoom,
-    Forward,
     LeaveRoom,
     Refuse,
     Say,
@@ -174,7 +172,7 @@ class Hub:
         if client is not None:
             client.outbox.send(frame_text(client.dialect.encode_forwarded(forwarded)))
 
-    def broadcast(self, room: Room, forwarded: Forwarded) -> None:
+    def forwarded_to_room(self, room: Room, forwarded: Forwarded) -> None:
         self._deliver(room.members, lambda dialect: dialect.encode_forwarded(forwarded), forwarded.sender)
 
     def _left(self, room: Room, event: Left) -> None:
@@ -211,12 +209,10 @@ class Hub:
         user_id = client.session.user_id
         for effect in effects:
             match effect:
-                case Forward():
-                    self._broker.forward(effect.target, effect.forwarded)
+                case Forwarded():
+                    self._broker.forward(effect)
                 case Say():
                     self._broker.say(effect.room_id, user_id, effect.data, effect.to, effect.ref)
-                case Broadcast():
-                    self._broker.forward_to_room(effect.forwarded)
                 case Refuse():
                     self.refuse(client, effect.error)
                 case EnterRoom():
