@@ -89,7 +89,7 @@ NESTINGS = {
     "30,000": offer("[" * 30_000 + "]" * 30_000),
     "60,000 without end": b"[" * 60_000,
     "objects without end": b'{"a":' * 12_000,
-    "in an ignored field": b'{"type":"join","roomId":"x","more":%s}' % (b"[" * 65 + b"]" * 65),
+    "in an ignored field": b'{"type":"join","roomId":"x","more":%s}' % (b"[" * DEEP + b"]" * DEEP),
 }
 TYPES = {
     "null": b"null",
