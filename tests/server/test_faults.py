@@ -15,7 +15,7 @@ def broken_hub(monkeypatch: pytest.MonkeyPatch) -> None:
     def broadcast(*_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(Hub, "broadcast", broadcast)
+    monkeypatch.setattr(Hub, "forwarded_to_room", broadcast)
 
 
 @pytest.mark.usefixtures("broken_hub")
