@@ -37,7 +37,7 @@ export const RECONNECT_RANGE = [4500, 4999] as const;
 
 export const MESSAGE_BYTES_MAX = 65536;
 export const MESSAGE_TARGETS_MAX = 64;
-export const JSON_DEPTH_MAX = 64;
+export const JSON_DEPTH_MAX = 200;
 
 /** Whether a client connects again by itself after `code`. */
 export function reconnectsAfter(code: number): boolean {

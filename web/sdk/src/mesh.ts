@@ -67,6 +67,9 @@ export class Mesh {
   readonly #ownIds: string[] = [];
   #configuration: RTCConfiguration = {};
   #online = false;
+  /** Runs after each entrance, while those who were here may still be on their way back. */
+  #returnTimer = 0;
+  #isReturning = false;
   #keys = 0;
 
   constructor(environment: Environment, port: MeshPort) {
@@ -89,7 +92,7 @@ export class Mesh {
 
   /** Whether somebody who is away may yet turn out to be in the room. */
   get isSettling(): boolean {
-    return this.#newcomers.size > 0 || [...this.#present.values()].some(isUnrecognised);
+    return this.#isReturning || this.#newcomers.size > 0;
   }
 
   /** Sends proofs to everyone's last known id. To be called first thing on a new connection, right behind `join`. */
@@ -100,12 +103,12 @@ export class Mesh {
   /** We are in the room, as `ownId`, with these others. */
   enter(ownId: string, others: readonly MemberRecord[], configuration: RTCConfiguration): void {
     this.#online = true;
+    this.#awaitReturns();
     this.#configuration = configuration;
     this.#ownIds.unshift(ownId);
     this.#ownIds.length = Math.min(this.#ownIds.length, FORMER_IDS_MAX);
     const known = new Map([...this.members.values()].map((peer) => [peer.userId, peer]));
-    const records = others.filter(({ userId }) => !this.#ownIds.includes(userId));
-    for (const record of records) {
+    for (const record of others) {
       const peer = known.get(record.userId);
       if (peer) this.#welcomeBack(peer, record);
     }
@@ -114,13 +117,14 @@ export class Mesh {
       peer.pair?.announce(ownId);
       if (!this.isPresent(peer)) this.#watch(peer);
     }
-    for (const record of records)
+    for (const record of others)
       if (!known.has(record.userId)) this.#meet(record, record.polite ? "wait" : "offer");
   }
 
   /** Our own connection is down: nobody can be reached, nothing can be known. */
   lost(): void {
     this.#online = false;
+    this.#environment.clearTimeout(this.#returnTimer);
     this.admitAll();
     this.#present.clear();
     for (const peer of this.members.values()) {
@@ -180,6 +184,7 @@ export class Mesh {
 
   /** Ends every peer connection, silently. */
   close(): void {
+    this.#environment.clearTimeout(this.#returnTimer);
     for (const { timer } of this.#newcomers.values()) this.#environment.clearTimeout(timer);
     for (const peer of this.members.values()) {
       this.#environment.clearTimeout(peer.timer);
@@ -188,6 +193,15 @@ export class Mesh {
     this.#newcomers.clear();
     this.#present.clear();
     this.members.clear();
+  }
+
+  #awaitReturns(): void {
+    this.#isReturning = this.members.size > 0;
+    if (!this.#isReturning) return;
+    this.#returnTimer = this.#environment.setTimeout(() => {
+      this.#isReturning = false;
+      this.#port.settled();
+    }, RECOGNITION_MS);
   }
 
   #meet(record: MemberRecord, opening: Opening): void {
@@ -351,8 +365,4 @@ export class Mesh {
     }
     peer.pair?.receive(description);
   }
-}
-
-function isUnrecognised(peer: Peer): boolean {
-  return Boolean(peer.pair?.paused && peer.pair.reclaim.possible);
 }

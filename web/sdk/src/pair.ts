@@ -85,7 +85,6 @@ export class Pair {
     });
     this.#connection.ontrack = (event) => this.#receiveTrack(event);
     this.#connection.onsignalingstatechange = () => this.#tidy();
-    this.#connection.oniceconnectionstatechange = () => this.#mend();
     this.#connection.onconnectionstatechange = () => this.#changed();
     this.#open(opening);
   }
@@ -247,7 +246,8 @@ export class Pair {
     }
     // The other end may have stopped one in the moment in which we began to use it.
     const live = transceivers.filter(({ direction }) => direction !== "stopped").map(({ sender }) => sender);
-    for (const [track, { sender, stream }] of this.#sent) if (!live.includes(sender)) this.addTrack(track, stream);
+    for (const [track, { sender, stream }] of this.#sent)
+      if (!live.includes(sender)) this.addTrack(track, stream);
   }
 
   #receiveTrack({ track, streams }: RTCTrackEvent): void {
@@ -263,24 +263,27 @@ export class Pair {
     return this.#looseTracks;
   }
 
-  #mend(): void {
-    const state = this.#connection.iceConnectionState;
-    this.#environment.clearTimeout(this.#restartTimer);
-    if (state === "failed") this.#connection.restartIce();
-    else if (state === "disconnected") {
-      this.#restartTimer = this.#environment.setTimeout(
-        () => this.#connection.restartIce(),
-        RESTART_AFTER_DISCONNECTED_MS,
-      );
-    }
-  }
-
   #changed(): void {
     if (this.#ended) return;
     this.#wasConnected ||= this.state === "connected";
     this.#port.changed();
-    // ICE works and yet it failed: DTLS did, which no restart mends.
-    if (this.state === "failed" && this.#connection.iceConnectionState !== "failed") this.#end();
+    this.#mend();
+  }
+
+  /** Judges by `connectionState`: Chromium leaves `iceConnectionState` at `disconnected` when all is lost. */
+  #mend(): void {
+    const connection = this.#connection;
+    this.#environment.clearTimeout(this.#restartTimer);
+    if (connection.connectionState === "disconnected") {
+      this.#restartTimer = this.#environment.setTimeout(
+        () => connection.restartIce(),
+        RESTART_AFTER_DISCONNECTED_MS,
+      );
+    } else if (connection.connectionState === "failed") {
+      // A failure of DTLS is beyond repair (RFC 8829 has no way to restart it).
+      if (connection.sctp?.transport.state === "failed") this.#end();
+      else connection.restartIce();
+    }
   }
 
   #end(): void {
