@@ -1,7 +1,7 @@
 """The load: numbered candidates from senders to receivers, as fast as they arrive or at a fixed rate.
 
 Every delivery is checked as it arrives (its number must be the next), the first of each receiver in whole. What went
-wrong is kept in `Traffic.faults`; a run with faults has failed.
+wrong is kept in `Traffic`; a run with faults has failed.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ class Traffic:
     """All streams to one server."""
 
     def __init__(self, protocol: Protocol, pid: int) -> None:
-        self.faults: list[str] = []
+        self._faults: list[str] = []
         self.latencies_s = array("d")
         self._protocol = protocol
         self._pid = pid
@@ -112,6 +112,12 @@ class Traffic:
             connection.receive = receiver
             self._receivers.append(receiver)
         self._connections.update(dict.fromkeys([sender, *receivers]))
+
+    def take_faults(self) -> list[str]:
+        """Return what went wrong since this was last asked."""
+        faults = self._faults.copy()
+        self._faults.clear()
+        return faults
 
     async def flood(self, seconds: float, under_way: int = 1) -> Window:
         """Keep `under_way` messages of each stream under way: how much the server can do."""
@@ -154,8 +160,8 @@ class Traffic:
             self.fault(f"unexpected: {payload[:200]!r}")
 
     def fault(self, what: str) -> None:
-        if len(self.faults) < _FAULTS_KEPT:
-            self.faults.append(what)
+        if len(self._faults) < _FAULTS_KEPT:
+            self._faults.append(what)
 
     def _reset(self) -> None:
         del self.latencies_s[:]

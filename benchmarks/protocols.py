@@ -97,8 +97,9 @@ class Protocol:
     """Whether what goes to a room comes back to its sender."""
 
     async def connect(self, port: int, room: str, user_id: str) -> Connection:
-        """Open and greet. `room` and `user_id` matter only where they stand in the URL."""
+        """Open and greet. `room` and `user_id` are told to servers that read them from the URL."""
         connection = Connection()
+        connection.user_id = user_id
         await ws_connect(
             lambda: connection,
             f"ws://127.0.0.1:{port}{self.path.format(room=room, user_id=user_id)}",

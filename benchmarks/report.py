@@ -55,6 +55,7 @@ def _fixed(digits: int, factor: float = 1.0) -> Callable[[float], str]:
     return lambda value: f"{value * factor:,.{digits}f}"
 
 
+_BUSY = 0.9
 _CPU = "cpu_us_per_message"
 _TRAFFIC = (
     _Column("CPU us/message", _CPU, _fixed(2)),
@@ -65,10 +66,10 @@ _TRAFFIC = (
     _Column("load busy %", "generator_busy", _fixed(0, 100)),
 )
 _IDLE = (
+    _Column("kB/connection", "own_bytes_per_connection", _fixed(2, 1e-3)),
     _Column("RSS kB/connection", "rss_bytes_per_connection", _fixed(2, 1e-3)),
-    _Column("PSS kB/connection", "pss_bytes_per_connection", _fixed(2, 1e-3)),
-    _Column("empty MB", "rss_bytes_before", _fixed(1, 1e-6)),
-    _Column("full MB", "rss_bytes_after", _fixed(1, 1e-6)),
+    _Column("RSS before MB", "rss_bytes_before", _fixed(1, 1e-6)),
+    _Column("RSS after MB", "rss_bytes_after", _fixed(1, 1e-6)),
 )
 _JOINS = (
     _Column("CPU ms/join", "cpu_ms_per_join", _fixed(2)),
@@ -97,8 +98,8 @@ def _tables(settings: Settings) -> tuple[_Table, ...]:
         ),
         _Table(
             "idle",
-            f"Idle: {settings.idle_connections:,} connections in rooms of two",
-            "rss_bytes_per_connection",
+            f"Idle: {settings.idle_connections:,} connections in rooms of two, beside {settings.idle_first:,}",
+            "own_bytes_per_connection",
             _IDLE,
             _IDLE_GOALS,
         ),
@@ -142,6 +143,7 @@ def render(samples: Sequence[Sample], settings: Settings) -> str:
         parts.append("FAILED: not everything arrived as it was sent\n" + "\n".join(f"  {line}" for line in failed))
     else:
         parts.append("Every message arrived once, in order, from whom it came.")
+    parts.append(_render_disturbed(samples))
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -216,6 +218,18 @@ def _render_goals(compared: Sequence[Goal]) -> str:
         )
     title = "Ours by the other's: CPU a message or join, memory a connection; median of the interleaved rounds"
     return f"{title}\n{_align(rows, left=3)}" if compared else ""
+
+
+def _render_disturbed(samples: Sequence[Sample]) -> str:
+    """Say in how many windows neither side was busy, so that other programs must have had the cores."""
+    windows = [sample.metrics for sample in samples if "generator_busy" in sample.metrics]
+    disturbed = sum(max(metrics["server_busy"], metrics["generator_busy"]) < _BUSY for metrics in windows)
+    if not disturbed:
+        return ""
+    return (
+        f"In {disturbed} of {len(windows)} windows other programs had the cores for part of the time: "
+        "rates and latencies are not to be trusted, and CPU a message less than on a quiet machine."
+    )
 
 
 def _align(rows: Sequence[Sequence[str]], left: int = 1) -> str:

@@ -13,12 +13,14 @@ _BATCH = 50
 _JOIN_TIMEOUT_S = 60.0
 
 
-async def connect_all(protocol: Protocol, port: int, count: int, room_of: Callable[[int], str]) -> list[Connection]:
-    """Open and greet `count` connections, `_BATCH` at a time."""
+async def connect_all(
+    protocol: Protocol, port: int, numbers: Sequence[int], room_of: Callable[[int], str]
+) -> list[Connection]:
+    """Open and greet a connection for each number, `_BATCH` at a time."""
     connections: list[Connection] = []
-    for start in range(0, count, _BATCH):
-        numbers = range(start, min(start + _BATCH, count))
-        opening = (protocol.connect(port, room_of(number), f"{number:032x}") for number in numbers)
+    for start in range(0, len(numbers), _BATCH):
+        batch = numbers[start : start + _BATCH]
+        opening = (protocol.connect(port, room_of(number), f"{number:032x}") for number in batch)
         connections += await asyncio.gather(*opening)
     return connections
 
@@ -32,11 +34,8 @@ async def close_all(connections: Sequence[Connection]) -> None:
 
 
 async def join_all(protocol: Protocol, rooms: dict[str, list[Connection]]) -> None:
-    """Bring all connections into their rooms, and set every `user_id`."""
+    """Bring all connections into their rooms, and learn every `user_id`."""
     if not protocol.has_rooms:
-        everyone = [connection for members in rooms.values() for connection in members]
-        for number, connection in enumerate(everyone):
-            connection.user_id = f"{number:032x}"
         return
     storms = [Storm(protocol, room, members) for room, members in rooms.items()]
     for storm in storms:

@@ -29,8 +29,9 @@ _QUICK = Settings(
     many_pairs=250,
     fanout_members=200,
     fanout_messages_per_s=250,
-    idle_connections=600,
-    idle_rounds_max=1,
+    idle_first=500,
+    idle_connections=500,
+    slow_rounds_max=1,
     storm_members=150,
 )
 

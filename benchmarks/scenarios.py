@@ -59,10 +59,12 @@ class Settings:
     fanout_messages_per_s: float = 100
     fanout_under_way: int = 8
     """Enough that the server never waits for the load generator."""
+    idle_first: int = 1_000
+    """Already there when counting begins: V8's heap takes its first megabytes in steps, whatever they are for."""
     idle_connections: int = 2_000
-    idle_rounds_max: int = 3
-    """A fresh server and thousands of connections a round take time, and memory hardly varies."""
     storm_members: int = 500
+    slow_rounds_max: int = 3
+    """Of idle and joins: thousands of new connections a round take time, and the differences are large."""
 
 
 class Sample(msgspec.Struct, frozen=True, kw_only=True):
@@ -120,14 +122,12 @@ class _TrafficScenario(Scenario):
             await traffic.flood(settings.warm_up_s, under_way)
 
             async def measure() -> list[Measurement]:
-                traffic.faults.clear()
-                full = _window_metrics(await traffic.flood(settings.window_s, under_way))
-                full_faults = traffic.faults.copy()
-                traffic.faults.clear()
-                paced = _window_metrics(await traffic.pace(settings.window_s, self.messages_per_s(settings)))
+                full = await traffic.flood(settings.window_s, under_way)
+                full_faults = traffic.take_faults()
+                paced = await traffic.pace(settings.window_s, self.messages_per_s(settings))
                 return [
-                    (f"{self.name}/full", full, full_faults),
-                    (f"{self.name}/paced", paced, traffic.faults.copy()),
+                    (f"{self.name}/full", _window_metrics(full), full_faults),
+                    (f"{self.name}/paced", _window_metrics(paced), traffic.take_faults()),
                 ]
 
             try:
@@ -150,7 +150,7 @@ class _Relay(_TrafficScenario):
 
     async def prepare(self, traffic: Traffic, contestant: Contestant, server: Server, settings: Settings) -> None:
         protocol = contestant.protocol
-        connections = await _connect_pairs(protocol, server, 2 * self.pairs(settings))
+        connections = await _connect_pairs(protocol, server, range(2 * self.pairs(settings)))
         for number in range(0, len(connections), 2):
             one, other = connections[number : number + 2]
             room = _pair_room(number)
@@ -196,7 +196,7 @@ class Fanout(_TrafficScenario):
 
     async def prepare(self, traffic: Traffic, contestant: Contestant, server: Server, settings: Settings) -> None:
         protocol = contestant.protocol
-        connections = await connect_all(protocol, server.port, settings.fanout_members, lambda _: "hall")
+        connections = await connect_all(protocol, server.port, range(settings.fanout_members), lambda _: "hall")
         await join_all(protocol, {"hall": connections})
         sender = connections[0]
         receivers = connections if protocol.echoes else connections[1:]
@@ -210,15 +210,17 @@ class Idle(Scenario):
     contestants = CONTESTANTS
 
     def rounds(self, settings: Settings) -> int:
-        return min(settings.rounds, settings.idle_rounds_max)
+        return min(settings.rounds, settings.slow_rounds_max)
 
     @asynccontextmanager
     async def bench(self, contestant: Contestant, cores: Cores, settings: Settings) -> AsyncIterator[Bench]:
         async def measure() -> list[Measurement]:
             async with running(contestant.command, cores.server) as server:
-                await close_all(await _connect_pairs(contestant.protocol, server, 100))  # what is made on first use
+                first = range(settings.idle_first)
+                counted = range(settings.idle_first, settings.idle_first + settings.idle_connections)
+                connections = await _connect_pairs(contestant.protocol, server, first)
                 before = await _settled_memory(server)
-                connections = await _connect_pairs(contestant.protocol, server, settings.idle_connections)
+                connections += await _connect_pairs(contestant.protocol, server, counted)
                 after = await _settled_memory(server)
                 closed = sum(connection.is_closed for connection in connections)
                 await close_all(connections)
@@ -234,13 +236,16 @@ class Joins(Scenario):
     name = "joins"
     contestants = (LESSON, PLAIN, V1_DIALECT, SOCKET_IO)
 
+    def rounds(self, settings: Settings) -> int:
+        return min(settings.rounds, settings.slow_rounds_max)
+
     @asynccontextmanager
     async def bench(self, contestant: Contestant, cores: Cores, settings: Settings) -> AsyncIterator[Bench]:
         async with running(contestant.command, cores.server) as server:
 
             async def measure() -> list[Measurement]:
                 protocol = contestant.protocol
-                connections = await connect_all(protocol, server.port, settings.storm_members, lambda _: "hall")
+                connections = await connect_all(protocol, server.port, range(settings.storm_members), lambda _: "hall")
                 await until_quiet(server.pid)
                 used_s, start = cpu_s(server.pid), time.perf_counter()
                 storm = Storm(protocol, "hall", connections)
@@ -296,10 +301,11 @@ def _pair_room(number: int) -> str:
     return f"pair-{number // 2}"
 
 
-async def _connect_pairs(protocol: Protocol, server: Server, count: int) -> list[Connection]:
-    """Open `count` connections and bring them into rooms of two; partners stand side by side."""
-    connections = await connect_all(protocol, server.port, count, _pair_room)
-    await join_all(protocol, {_pair_room(n): connections[n : n + 2] for n in range(0, count, 2)})
+async def _connect_pairs(protocol: Protocol, server: Server, numbers: range) -> list[Connection]:
+    """Open connections and bring them into rooms of two; partners stand side by side."""
+    connections = await connect_all(protocol, server.port, numbers, _pair_room)
+    pairs = zip(numbers[::2], connections[::2], connections[1::2], strict=True)
+    await join_all(protocol, {_pair_room(number): [one, other] for number, one, other in pairs})
     return connections
 
 
@@ -326,8 +332,8 @@ def _window_metrics(window: Window) -> dict[str, float]:
 
 def _memory_metrics(before: Memory, after: Memory, connections: int) -> dict[str, float]:
     return {
+        "own_bytes_per_connection": (after.anonymous_bytes - before.anonymous_bytes) / connections,
         "rss_bytes_per_connection": (after.rss_bytes - before.rss_bytes) / connections,
-        "pss_bytes_per_connection": (after.pss_bytes - before.pss_bytes) / connections,
         "rss_bytes_before": before.rss_bytes,
         "rss_bytes_after": after.rss_bytes,
     }
