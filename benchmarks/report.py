@@ -228,7 +228,7 @@ def _render_disturbed(samples: Sequence[Sample]) -> str:
         return ""
     return (
         f"In {disturbed} of {len(windows)} windows other programs had the cores for part of the time: "
-        "rates and latencies are not to be trusted, and CPU a message less than on a quiet machine."
+        "don't trust the rates and latencies, and measure CPU a message again on a quiet machine."
     )
 
 
