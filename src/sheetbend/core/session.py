@@ -58,7 +58,7 @@ class State(Enum):
 class Session:
     """One participant. `user_id` is 32 hexadecimal digits, unique, and hard to guess."""
 
-    __slots__ = ("_limits", "_state", "_hello_deadline", "dialect", "rooms", "user_id")  # noqa: RUF023
+    __slots__ = ("_handlers", "_hello_deadline", "_limits", "_state", "dialect", "rooms", "user_id")
 
     def __init__(self, user_id: str, dialect: DialectName, limits: Limits, now: float) -> None:
         self.user_id = user_id
@@ -66,7 +66,7 @@ class Session:
         self.rooms: dict[str, Room] = {}
         """The rooms it is in, by id. A view: the broker changes them."""
         self._limits = limits
-        self._state = State.READY if dialect == "lesson" else State.GREETING
+        self._enter(State.READY if dialect == "lesson" else State.GREETING)
         self._hello_deadline = now + limits.hello_timeout_s
 
     @property
@@ -76,7 +76,7 @@ class Session:
     def receive(self, message: Message, ref: str | None = None) -> Effects:
         """Return what `message` brings about; a refusal is an effect too."""
         try:
-            return _TABLE[self._state][type(message)](self, message, ref)
+            return self._handlers[type(message)](self, message, ref)
         except RefusedError as error:
             error.ref = ref
             return (Refuse(error),)
@@ -88,7 +88,7 @@ class Session:
     def expire(self, now: float) -> Effects:
         """Close a connection that never greeted."""
         if self._state is State.GREETING and now >= self._hello_deadline:
-            self._state = State.CLOSED
+            self._enter(State.CLOSED)
             return (Close(CloseCode.HELLO_TIMEOUT, "no hello came in time"),)
         return ()
 
@@ -102,11 +102,15 @@ class Session:
 
     def end(self, reason: LeftReason = "disconnect") -> Effects:
         """Leave every room; the connection is gone."""
-        self._state = State.CLOSED
+        self._enter(State.CLOSED)
         return tuple(LeaveRoom(room_id, reason, None) for room_id in self.rooms)
 
+    def _enter(self, state: State) -> None:
+        self._state = state
+        self._handlers = _TABLE[state]
+
     def _hello(self, message: Hello, ref: str | None) -> Effects:
-        self._state = State.READY
+        self._enter(State.READY)
         return (Welcome(tuple(name for name in message.features if name in FEATURES), ref),)
 
     def _join(self, message: Join, ref: str | None) -> Effects:

@@ -170,7 +170,8 @@ class Hub:
     def forwarded(self, target: str, forwarded: Forwarded) -> None:
         client = self.clients.get(target)
         if client is not None:
-            client.outbox.send(frame_text(client.dialect.encode_forwarded(forwarded)))
+            payload = client.dialect.encode_forwarded(forwarded)
+            client.outbox.send(payload if len(payload) <= SMALL_BYTES_MAX else frame_text(payload))
 
     def forwarded_to_room(self, room: Room, forwarded: Forwarded) -> None:
         self._deliver(room.members, lambda dialect: dialect.encode_forwarded(forwarded), forwarded.sender)

@@ -34,8 +34,10 @@ _FEATURE_CHARS_MAX = 64
 _CLIENT_CHARS_MAX = 128
 
 _TYPES = frozenset({"hello", "join", "leave", "update", "message", "offer", "answer", "ice-candidate", "bye"})
+
 _decode = msgspec.json.Decoder(Hello | Join | Leave | Update | RoomMessage | Offer | Answer | IceCandidate | Bye).decode
 _encode = msgspec.json.Encoder().encode
+_SIGNALLING = frozenset({Offer, Answer, IceCandidate})
 
 
 class _Out(msgspec.Struct, tag_field="type", rename="camel", omit_defaults=True, gc=False):
@@ -131,29 +133,27 @@ class V1Dialect(Dialect):
             Join: self._check_join,
             Update: self._check_update,
             RoomMessage: self._check_room_message,
-            Offer: _check_signalling,
-            Answer: _check_signalling,
-            IceCandidate: _check_signalling,
         }
 
     def decode(self, text: bytes) -> tuple[Message, str | None]:
         value, canonical = parse(text, self._limits)
-        ref = value.get("ref") if type(value) is dict else None
-        if ref is not None and not self._is_ref(ref):
-            raise RefusedError(
-                "invalid_ref", f"A ref is a string of 1 to {self._limits.ref_chars_max} printable characters."
-            )
         try:
+            message = _decode(canonical)
+        except msgspec.ValidationError as error:
+            raise self._with_ref(explain(value, error, _TYPES), value) from None
+        ref = value.get("ref")
+        kind = type(message)
+        if kind in _SIGNALLING and (message.target is None or message.room_id is None):
+            refusal = RefusedError("invalid_message", "Signalling needs a target and a roomId.")
+            raise self._with_ref(refusal, value)
+        check = self._checks.get(kind)
+        if ref is not None:
+            self._require_ref(ref)
+        if check is not None:
             try:
-                message = _decode(canonical)
-            except msgspec.ValidationError as error:
-                raise explain(value, error, _TYPES) from None
-            check = self._checks.get(type(message))
-            if check is not None:
                 check(message, value)
-        except RefusedError as error:
-            error.ref = ref
-            raise
+            except RefusedError as error:
+                raise self._with_ref(error, value) from None
         return message, ref
 
     def encode_event(self, event: Event) -> bytes:
@@ -199,6 +199,19 @@ class V1Dialect(Dialect):
 
     def _is_ref(self, ref: object) -> bool:
         return isinstance(ref, str) and 1 <= len(ref) <= self._limits.ref_chars_max and is_printable(ref)
+
+    def _require_ref(self, ref: object) -> None:
+        if ref is not None and not self._is_ref(ref):
+            raise RefusedError(
+                "invalid_ref", f"A ref is a string of 1 to {self._limits.ref_chars_max} printable characters."
+            )
+
+    def _with_ref(self, error: RefusedError, value: Any) -> RefusedError:
+        """Give an error the ref of the message it is about; a ref that is wrong itself is the graver fault."""
+        ref = value.get("ref") if type(value) is dict else None
+        self._require_ref(ref)
+        error.ref = ref
+        return error
 
     def _check_hello(self, message: Hello, value: dict[str, Any]) -> None:
         if (
@@ -246,11 +259,6 @@ class V1Dialect(Dialect):
                 "invalid_attributes",
                 f"Attributes are an object of up to {self._limits.attributes_bytes_max} bytes.",
             )
-
-
-def _check_signalling(message: Offer | Answer | IceCandidate, value: dict[str, Any]) -> None:
-    if message.target is None or message.room_id is None:
-        raise RefusedError("invalid_message", "Signalling needs a target and a roomId.")
 
 
 def _wire_member(member: Member, polite: bool | None) -> _Member:
