@@ -357,12 +357,13 @@ export class Mesh {
   #negotiate(sender: string, description: PeerDescription): void {
     this.admit(sender);
     const peer = this.#present.get(sender);
-    if (!peer) return;
-    if (peer.pair?.isFromAnother(description)) {
-      // The other side has started anew; an answer belongs to an offer that is no more.
+    if (peer?.pair?.isFromAnother(description)) {
+      // The other side has started anew. If this answers our offer, only another offer can bring us together: a
+      // beginner's client makes a peer connection for every offer it gets.
+      if (description.type === "offer") this.#connect(peer, "wait");
+      else if (peer.pair.awaitsAnswer) this.#connect(peer, description.labels ? "offer" : "plain");
       if (description.type === "answer") return;
-      this.#connect(peer, "wait");
     }
-    peer.pair?.receive(description);
+    peer?.pair?.receive(description);
   }
 }

@@ -109,6 +109,11 @@ export class Pair {
     return this.#negotiation.paused;
   }
 
+  /** Whether an offer of ours is out. */
+  get awaitsAnswer(): boolean {
+    return this.#connection.signalingState === "have-local-offer";
+  }
+
   pause(): void {
     this.#environment.clearTimeout(this.#offerTimer);
     this.#negotiation.pause();

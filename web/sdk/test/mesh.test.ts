@@ -241,6 +241,26 @@ test("an offer with another certificate starts the call anew: the other side has
   expect(ada.events).toEqual([]);
 });
 
+test("an answer with another certificate to our offer starts the call anew; a stray one doesn't", async () => {
+  const [ada, bob] = await call();
+  const answer = JSON.stringify({
+    type: "answer",
+    sender: bob.room.self.userId,
+    roomId: "demo",
+    sdp: "v=0\r\na=fingerprint:sha-256 new\r\n",
+  });
+  ada.socket.hear(answer);
+  await world.clock.advance(0);
+  expect(ada.connections.length).toBe(1);
+  world.server.loses = ({ type }) => type === "offer";
+  ada.connections[0]?.needNegotiation();
+  await world.clock.advance(0);
+  ada.socket.hear(answer);
+  await world.clock.advance(0);
+  expect([ada.connections.length, ada.live]).toEqual([2, 1]);
+  expect(ada.connections[1]?.log.at(-1)).toBe("local offer");
+});
+
 test("when the other end closes its peer connection a new one is made", async () => {
   const [ada, bob] = await call();
   bob.connections[0]?.channel?.close();
