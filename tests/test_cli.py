@@ -101,6 +101,7 @@ def test_a_taken_port_is_named(tmp_path: Path) -> None:
         ("[serve]\nprot = 1", ["prot"]),
         ('[serve]\nport = "x"', ["port", "x"]),
         ("[serve]\nport = 70000", ["70000"]),
+        ("[serve]\nport = 1.5", ["port", "1.5"]),
         ('[serve]\nallow_origin = ["nonsense"]', ["nonsense"]),
         ("[serve", ["sheetbend.toml"]),
         ("port = = 1", ["sheetbend.toml"]),

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import resource
 import sys
 import tomllib
+from collections.abc import Sequence
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, Literal, NoReturn
 
 import segno
 import uvloop
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import App, CycloptsError, Parameter, Token
 from cyclopts.config import Env, Toml
 
 from . import __version__
@@ -52,11 +55,19 @@ def _launch(
     app(tokens, exit_on_error=False, print_error=False)
 
 
+def _whole(kind: type[int], tokens: Sequence[Token]) -> int:
+    """Cyclopts alone would round 1.5 to 2."""
+    try:
+        return int(tokens[0].value)
+    except ValueError:
+        raise ValueError(f'"{tokens[0].value}" is not a whole number') from None
+
+
 @app.command
 def serve(
     *,
     host: str = "127.0.0.1",
-    port: int = 8080,
+    port: Annotated[int, Parameter(converter=_whole)] = 8080,
     allow_origin: Annotated[tuple[str, ...], Parameter(negative="", show_default=False)] = (),
     tls_cert: Path | None = None,
     tls_key: Path | None = None,
@@ -107,8 +118,12 @@ async def _serve(config: ServerConfig) -> None:
 
 def _announce(server: Server) -> None:
     """Print what to open. A phone can scan the LAN address."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal without block characters shows no QR code
     here, *lan = server.urls
     print(f"Sheetbend is ready: {here}")
+    if not (lan or server.is_loopback):
+        lan = [here]
     for url in lan:
         print(f"On your network:    {url}")
         segno.make(url).terminal(compact=True)
@@ -138,7 +153,8 @@ def _check_toml(path: Path) -> None:
 def _raise_file_limit() -> None:
     """A connection is a file; take as many as this user may have."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    with contextlib.suppress(ValueError, OSError):  # macOS names a limit that it then refuses
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def main() -> None:

@@ -41,6 +41,7 @@ class Server:
         self._pages = Pages()
         self._listener = bind(config.host, config.port)
         self.port: int = self._listener.getsockname()[1]
+        self.is_loopback = is_loopback(self._listener)
         self.fingerprint: str | None = None
         """SHA-256 of the certificate that `tls_auto` made."""
         self._ssl = self._ssl_context()
@@ -67,7 +68,7 @@ class Server:
             hub,
             self._pages,
             self._config,
-            is_loopback=is_loopback(self._listener),
+            is_loopback=self.is_loopback,
             is_ready=lambda: not self._is_stopping,
         )
         server = await ws_create_server(

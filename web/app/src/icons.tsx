@@ -122,14 +122,6 @@ export function QrIcon() {
   );
 }
 
-export function CheckIcon() {
-  return (
-    <Icon>
-      <path d="M5 12.5l4.5 4.5L19 7.5" />
-    </Icon>
-  );
-}
-
 export function CloseIcon() {
   return (
     <Icon>

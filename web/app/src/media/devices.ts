@@ -86,23 +86,21 @@ export class Devices {
 
   async #acquireBoth(mediaDevices: MediaDevices): Promise<void> {
     const { microphone, camera } = this;
-    microphone.expectAnswer();
-    camera.expectAnswer();
+    const requests = new Map([microphone, camera].map((device) => [device, device.expectAnswer()]));
     try {
       const stream = await mediaDevices.getUserMedia({ ...microphone.constraints, ...camera.constraints });
-      microphone.adopt(stream);
-      camera.adopt(stream);
+      for (const [device, request] of requests) device.adopt(stream, request);
     } catch (error) {
-      await this.#acquireEach(error);
+      await this.#acquireEach(error, requests);
     }
   }
 
   /** One of the two stopped both. After a "no" only what is allowed already is asked for: a no isn't asked again. */
-  async #acquireEach(error: unknown): Promise<void> {
+  async #acquireEach(error: unknown, requests: ReadonlyMap<LocalDevice, number>): Promise<void> {
     const cause = troubleCause(error);
-    for (const device of [this.microphone, this.camera]) {
-      if (cause === "denied" && !(await this.#isGranted(device.kind))) device.fail(cause);
-      else await device.acquire();
+    for (const [device, request] of requests) {
+      if (cause === "denied" && !(await this.#isGranted(device.kind))) device.fail(cause, request);
+      else if (device.awaits(request)) await device.acquire();
     }
   }
 

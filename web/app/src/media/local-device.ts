@@ -73,32 +73,38 @@ export class LocalDevice {
   /** Asks the browser for the chosen device, or for any where that one is gone. Never throws: see `cause`. */
   async acquire(): Promise<void> {
     if (this.#getUserMedia === null) {
-      this.#cause.value = "insecure";
+      this.fail("insecure", this.expectAnswer());
       return;
     }
-    const request = ++this.#request;
-    this.expectAnswer();
+    const request = this.expectAnswer();
     // Phones open one camera at a time, so the old one goes first.
     if (this.kind === "camera") this.#drop();
     try {
-      const stream = await this.#ask(this.#getUserMedia);
-      if (request === this.#request) this.adopt(stream);
-      else stopTracks(stream);
+      this.adopt(await this.#ask(this.#getUserMedia), request);
     } catch (error) {
-      if (request === this.#request) this.fail(troubleCause(error));
+      this.fail(troubleCause(error), request);
     }
   }
 
-  /** The browser is asking the person; `adopt` or `fail` follows. */
-  expectAnswer(): void {
+  /** The browser is asking the person; `adopt` or `fail` follows, with the number that this returns. */
+  expectAnswer(): number {
     this.#asking.value = true;
+    return ++this.#request;
   }
 
-  /** Takes the track of this kind from a stream that the browser gave. */
-  adopt(stream: MediaStream): void {
+  /** Whether nothing else was asked of this device since, nor was it released. */
+  awaits(request: number): boolean {
+    return request === this.#request;
+  }
+
+  /** Takes the track of this kind from a stream that the browser gave; stops it if nobody waits for it any more. */
+  adopt(stream: MediaStream, request: number): void {
     const [track] = this.kind === "microphone" ? stream.getAudioTracks() : stream.getVideoTracks();
     if (track === undefined) return;
-    this.#request++;
+    if (!this.awaits(request)) {
+      track.stop();
+      return;
+    }
     this.#drop();
     track.enabled = this.kind === "camera" || this.#on.peek();
     track.addEventListener("ended", () => void this.#onEnded(track));
@@ -109,8 +115,8 @@ export class LocalDevice {
     });
   }
 
-  fail(cause: TroubleCause): void {
-    this.#request++;
+  fail(cause: TroubleCause, request: number): void {
+    if (!this.awaits(request)) return;
     batch(() => {
       this.#drop();
       this.#asking.value = false;

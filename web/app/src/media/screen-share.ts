@@ -8,6 +8,8 @@ export type GetDisplayMedia = (options: DisplayMediaStreamOptions) => Promise<Me
 export class ScreenShare {
   readonly #getDisplayMedia: GetDisplayMedia | null;
   readonly #stream = signal<MediaStream | null>(null);
+  /** Counts requests, so that what the person picks after `stop` or another `start` is let go. */
+  #request = 0;
 
   /** `getDisplayMedia` is null where the browser has none (phones). */
   constructor(getDisplayMedia: GetDisplayMedia | null) {
@@ -26,8 +28,14 @@ export class ScreenShare {
   async start(): Promise<boolean> {
     if (this.#getDisplayMedia === null) return false;
     this.stop();
+    const request = this.#request;
     try {
-      this.#adopt(await this.#getDisplayMedia({ video: { frameRate: { ideal: 15, max: 30 } }, audio: true }));
+      const stream = await this.#getDisplayMedia({
+        video: { frameRate: { ideal: 15, max: 30 } },
+        audio: true,
+      });
+      if (request === this.#request) this.#adopt(stream);
+      else stopTracks(stream);
       return true;
     } catch {
       return false;
@@ -35,6 +43,7 @@ export class ScreenShare {
   }
 
   stop(): void {
+    this.#request++;
     const stream = this.#stream.peek();
     if (stream !== null) stopTracks(stream);
     this.#stream.value = null;

@@ -85,7 +85,7 @@ export function chatData(text: string): Json {
 /** The text of a room message that is chat; null for everything else that applications send each other. */
 export function chatTextOf(data: Json): string | null {
   if (typeof data !== "object" || data === null || !("text" in data)) return null;
-  const { type, text } = data;
+  const { type = "chat", text } = data;
   if (type !== "chat" || typeof text !== "string" || text.trim() === "") return null;
   return shorten(text, CHAT_TEXT_CHARS_MAX);
 }

@@ -25,8 +25,18 @@ export function Invitation({ roomName }: InvitationProps) {
       <p class="invitation-link" dir="ltr">
         {link.replace(/^https?:\/\//, "")}
       </p>
+      {isLoopback(window.location.hostname) && (
+        <p class="invitation-hint">
+          This link works on this computer only. To invite others, open the room at this computer's network
+          address.
+        </p>
+      )}
     </div>
   );
+}
+
+function isLoopback(host: string): boolean {
+  return /^(localhost|.*\.localhost|127(\.\d+){3}|\[::1\])$/.test(host);
 }
 
 /** Shown in place of the others while nobody else is there. */

@@ -1,6 +1,6 @@
 /** The room during a call: header, stage, controls and panels, and the keys that work them. */
 
-import { useSignal } from "@preact/signals";
+import { effect, useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import type { Devices } from "../media/devices.js";
 import type { LevelMeters } from "../media/level-meters.js";
@@ -63,6 +63,7 @@ export function RoomView(props: RoomViewProps) {
     p: () => togglePanel("members"),
   });
   useEscape(closePanel);
+  useTroubleShown(devices, () => openDialog("settings"));
   useTitle(call.roomName, chat.unread.value);
   return (
     <div class={`room${panel.value === null ? "" : " with-panel"}`}>
@@ -96,6 +97,23 @@ export function RoomView(props: RoomViewProps) {
       <AudioOutlets people={call.people.value} playback={playback} />
     </div>
   );
+}
+
+/** The settings say what is wrong with a device, so they open when it was asked for in vain. */
+function useTroubleShown(devices: Devices, show: () => void): void {
+  useEffect(() => {
+    const stops = [devices.microphone, devices.camera].map((device) => {
+      let asked = false;
+      return effect(() => {
+        const inVain = asked && !device.asking.value && device.cause.peek() !== null;
+        asked = device.asking.value;
+        if (inVain) show();
+      });
+    });
+    return () => {
+      for (const stop of stops) stop();
+    };
+  }, [devices]);
 }
 
 function RoomDialog({ name, onClose, ...props }: RoomViewProps & { name: DialogName; onClose: () => void }) {
