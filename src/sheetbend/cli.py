@@ -60,7 +60,7 @@ def _whole(kind: type[int], tokens: Sequence[Token]) -> int:
     try:
         return int(tokens[0].value)
     except ValueError:
-        raise ValueError(f'"{tokens[0].value}" is not a whole number') from None
+        raise ValueError(f'"{tokens[0].value}" is not a whole number.') from None
 
 
 @app.command

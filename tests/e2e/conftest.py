@@ -15,7 +15,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.e2e)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # Playwright's event loop lives as long, and other tests run their own
 def browser() -> Iterator[Browser]:
     if chromium_path() is None:
         pytest.skip("Chromium is missing. To bring it: sudo apt-get install -y chromium")
