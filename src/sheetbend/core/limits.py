@@ -36,6 +36,9 @@ class Limits:
     """Nesting of arrays and objects: `nesting_too_deep`."""
     json_number_chars_max: int = 400
     """Length of one number; the longest finite double without exponent has 309 digits: `number_out_of_range`."""
+    json_unchecked_bytes_max: int = 400
+    """A text this short can't hold a number longer than `json_number_chars_max`, nor nest deeper than
+    `json_depth_max`, as each level takes two bytes: it is spared those checks."""
     frame_bytes_max: int = 262_144
     """A longer WebSocket frame, or fragments that come to more, close the connection with 1009."""
     outbox_bytes_max: int = 4_194_304
@@ -50,6 +53,10 @@ class Limits:
     """Time for the HTTP request; then the socket is closed."""
     close_timeout_s: float = 2
     """Time for the peer's CLOSE after ours; then the socket is closed."""
+
+    def __post_init__(self) -> None:
+        if self.json_unchecked_bytes_max > min(self.json_number_chars_max, 2 * self.json_depth_max):
+            raise ValueError("json_unchecked_bytes_max would let a long number or a deep nesting pass")
 
     def as_wire(self) -> dict[str, float]:
         """The bounds a client can use, as `welcome` names them."""

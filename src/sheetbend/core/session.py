@@ -139,8 +139,9 @@ class Session:
             return (Forwarded(self.user_id, room.id, None, message),)
         if target == self.user_id:
             raise RefusedError("target_is_self", "The target is you: name another member.")
-        room = self._room_shared_with(target, message.room_id)
-        return (Forwarded(self.user_id, room.id, target, message),)
+        named = None if message.room_id is None else self.rooms.get(message.room_id)
+        shared = named if named and target in named.members else self._room_shared_with(target, message.room_id)
+        return (Forwarded(self.user_id, shared.id, target, message),)
 
     def _bye(self, message: Bye, ref: str | None) -> Effects:
         return (*self.end("leave"), Close(CloseCode.NORMAL, "bye"))

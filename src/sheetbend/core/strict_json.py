@@ -44,8 +44,7 @@ def parse(text: bytes, limits: Limits) -> tuple[Any, bytes]:
     except (msgspec.DecodeError, UnicodeDecodeError):
         _require_utf8(text)
         raise RefusedError("invalid_json", "The message is not valid JSON.") from None
-    # A text can't hold a number longer than itself, nor nest deeper than half its length.
-    if len(text) > limits.json_number_chars_max or len(text) > 2 * limits.json_depth_max:
+    if len(text) > limits.json_unchecked_bytes_max:
         _check_bounds(value, limits)
     canonical = _encode(value)
     if canonical != text:

@@ -76,14 +76,17 @@ class Connection(WSListener):
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         try:
             self._heard = True
-            kind = frame.msg_type
+            kind = frame.msg_type  # read once: picows makes an enum of it each time
             if self._is_closing or transport.is_close_frame_sent:
                 if kind == WSMsgType.CLOSE:
                     transport.disconnect()
             elif frame.rsv1 or frame.rsv2 or frame.rsv3:
                 self.close(CloseCode.PROTOCOL_ERROR, "a reserved bit is set, and no extension was agreed on")
-            elif kind == _TEXT and frame.fin and self._fragments is None:
-                self._receive_text(frame)
+            elif kind is _TEXT and frame.fin and self._fragments is None:
+                if frame.payload_size > self._limits.message_bytes_max:
+                    self._refuse_size()
+                elif self._client is not None:
+                    self._hub.receive(self._client, frame.get_payload_as_bytes())
             elif kind == WSMsgType.PING:
                 transport.send_pong(frame.get_payload_as_bytes())
             elif kind == WSMsgType.CLOSE:
@@ -162,12 +165,6 @@ class Connection(WSListener):
     def _end_session(self) -> None:
         if self._client is not None:
             self._hub.disconnect(self._client)
-
-    def _receive_text(self, frame: WSFrame) -> None:
-        if frame.payload_size > self._limits.message_bytes_max:
-            self._refuse_size()
-        elif self._client is not None:
-            self._hub.receive(self._client, frame.get_payload_as_bytes())
 
     def _receive_fragment(self, frame: WSFrame) -> None:
         """Take a binary frame, or a fragment of either type."""

@@ -207,11 +207,12 @@ class Hub:
                 client.outbox.send(text)
 
     def _perform(self, client: Client, effects: Iterable[Effect]) -> None:
-        user_id = client.session.user_id
         for effect in effects:
+            if type(effect) is Forwarded:  # nearly always
+                self._broker.forward(effect)
+                continue
+            user_id = client.session.user_id
             match effect:
-                case Forwarded():
-                    self._broker.forward(effect)
                 case Say():
                     self._broker.say(effect.room_id, user_id, effect.data, effect.to, effect.ref)
                 case Refuse():

@@ -123,6 +123,13 @@ class _Error(_Out, tag="error"):
     ref: str | None = None
 
 
+_FORWARD: dict[type[Message], Callable[[Any, str, str], _Out]] = {
+    Offer: lambda message, room_id, sender: _Offer(room_id, sender, message.sdp),
+    Answer: lambda message, room_id, sender: _Answer(room_id, sender, message.sdp),
+    IceCandidate: lambda message, room_id, sender: _IceCandidate(room_id, sender, message.candidate),
+}
+
+
 class V1Dialect(Dialect):
     name = "sheetbend.v1"
 
@@ -170,14 +177,7 @@ class V1Dialect(Dialect):
                 return _encode(_UserUpdated(event.room_id, event.offset, _wire_member(event.member, None), event.ref))
 
     def encode_forwarded(self, forwarded: Forwarded) -> bytes:
-        message = forwarded.message
-        match message:
-            case IceCandidate():
-                return _encode(_IceCandidate(forwarded.room_id, forwarded.sender, message.candidate))
-            case Offer():
-                return _encode(_Offer(forwarded.room_id, forwarded.sender, message.sdp))
-            case Answer():
-                return _encode(_Answer(forwarded.room_id, forwarded.sender, message.sdp))
+        return _encode(_FORWARD[type(forwarded.message)](forwarded.message, forwarded.room_id, forwarded.sender))
 
     def encode_roster(self, room: Room, user_id: str, ref: str | None) -> list[bytes]:
         # A newcomer is polite towards everyone who was there before, whatever their dialect.
