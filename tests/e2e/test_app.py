@@ -169,7 +169,9 @@ def test_the_keyboard_is_enough(server: ServerProcess, person: Person) -> None:
     page.get_by_label("Your name").focus()
     page.keyboard.type("Ada mvsc")
     page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="Leave")).to_be_visible()
     expect(page.get_by_role("button", name="Mute microphone", exact=True)).to_be_visible()
+    page.evaluate("() => new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)))")  # it listens
     page.keyboard.press("m")
     expect(page.get_by_role("button", name="Unmute microphone")).to_be_visible()
     page.keyboard.press("c")
