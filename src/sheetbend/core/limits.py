@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from .rate_limits import Rate
+
 __all__ = ["Limits"]
 
 
@@ -43,6 +45,55 @@ class Limits:
     """A longer WebSocket frame, or fragments that come to more, close the connection with 1009."""
     outbox_bytes_max: int = 4_194_304
     """Bytes waiting for one connection; past them it is closed with `slow_consumer`."""
+    resume_grace_s: float = 30
+    """How long a session outlives its connection; then it ends, and its rooms hear of it."""
+    resume_messages_max: int = 4096
+    """Messages kept for a session until its client acknowledges them; past them the oldest go, and a client that
+    missed one of those can't resume."""
+    resume_bytes_max: int = 1_048_576
+    """The same in bytes."""
+    message_ids_max: int = 128
+    """The last ids of each member's room messages, by which a repeat is known; an older one would be taken for new."""
+    history_messages_max: int = 200
+    """Room messages kept for newcomers; past them the oldest go."""
+    history_bytes_max: int = 262_144
+    """The same in bytes of their data."""
+    history_age_s: float = 86_400
+    """Older room messages go."""
+    history_total_bytes_max: int = 268_435_456
+    """The histories of all rooms; past them a room that gets a message loses its own oldest."""
+    rooms_max: int = 100_000
+    """Rooms of a node: `server_full`."""
+    empty_room_s: float = 300
+    """How long a room that everybody left keeps its history and epoch."""
+    empty_rooms_max: int = 1024
+    """Such rooms; past them the one that has been empty for longest is forgotten."""
+    waiting_per_room_max: int = 256
+    """Newcomers in a room's lobby: `room_full`."""
+    bans_per_room_max: int = 1024
+    """Removed members who may not return; past them the oldest ban is forgotten."""
+    connections_max: int = 100_000
+    """WebSocket connections of a node: HTTP 503."""
+    connections_per_address_max: int = 10_000
+    """Connections, and sessions that outlive theirs, of one address (IPv6: one /64): HTTP 429."""
+    message_rate: Rate = Rate(per_s=2000, burst=10_000)
+    """Messages of a session: `rate_limited`. A message to many counts one more for every 50 of them."""
+    byte_rate: Rate = Rate(per_s=1_048_576, burst=8_388_608)
+    """Bytes of messages of a session: `rate_limited`."""
+    frame_rate: Rate = Rate(per_s=4000, burst=20_000)
+    """Frames of a connection, pings and fragments included: closed with `rate_limited`."""
+    join_rate: Rate = Rate(per_s=20, burst=200)
+    """Joins of a session: `rate_limited`."""
+    address_handshake_rate: Rate = Rate(per_s=1000, burst=10_000)
+    """WebSocket handshakes of one address (IPv6: one /64): HTTP 429."""
+    address_hello_rate: Rate = Rate(per_s=1000, burst=10_000)
+    """Hellos of one address: `rate_limited`, and closed."""
+    address_join_rate: Rate = Rate(per_s=1000, burst=10_000)
+    """Joins of one address: `rate_limited`."""
+    address_failure_rate: Rate = Rate(per_s=0.2, burst=20)
+    """Hellos of one address with a wrong token, of either kind; past them every hello with a token is `rate_limited`."""
+    drain_timeout_s: float = 5
+    """Time in which a server that ends closes its connections, batch after batch."""
     hello_timeout_s: float = 10
     """Time for `hello` in `sheetbend.v1`; then `hello_timeout`."""
     ping_interval_s: float = 15
