@@ -11,7 +11,7 @@ from __future__ import annotations
 
 __all__ = ["RETRYABLE_CODES", "ConfigurationError", "RefusedError", "SheetbendError"]
 
-RETRYABLE_CODES = frozenset({"target_not_found", "room_full"})
+RETRYABLE_CODES = frozenset({"target_not_found", "room_full", "server_full", "rate_limited", "room_locked", "muted"})
 """The error codes of the protocol after which the same message may succeed later."""
 
 
@@ -31,12 +31,16 @@ class ConfigurationError(SheetbendError):
 class RefusedError(SheetbendError):
     """A client's message can't be honoured. Costs its sender an `error` and nobody else anything.
 
-    `code` is one of protocol/codes.json, `ref` the message's own where it had a usable one.
+    `code` is one of protocol/codes.json, `ref` the message's own where it had a usable one. `retry_after_s` says when
+    to try again, where that is known. `is_counted` is false for a message that has no place in the stream of its
+    session (PROTOCOL.md, "Resume").
     """
 
-    def __init__(self, code: str, sentence: str, ref: str | None = None) -> None:
+    def __init__(self, code: str, sentence: str, ref: str | None = None, *, retry_after_s: float | None = None) -> None:
         super().__init__(code, sentence)
         self.ref = ref
+        self.retry_after_s = retry_after_s
+        self.is_counted = True
 
     @property
     def retryable(self) -> bool:

@@ -5,16 +5,46 @@ from __future__ import annotations
 from msgspec import Raw, Struct
 
 from ..errors import RefusedError
-from .events import Forwarded, LeftReason
+from .events import Entry, Forwarded, LeftReason
+from .grants import Permission
+from .messages import Admit, Mute, Reject, Remove, Resume, SetAccess
 
-__all__ = ["Close", "Effect", "EnterRoom", "LeaveRoom", "Refuse", "Say", "UpdateMember", "Welcome"]
+__all__ = [
+    "Close",
+    "Effect",
+    "EnterRoom",
+    "Greet",
+    "LeaveRoom",
+    "Moderate",
+    "Moderation",
+    "Pong",
+    "Refuse",
+    "Renew",
+    "Say",
+    "UpdateMember",
+]
+
+Moderation = SetAccess | Admit | Reject | Mute | Remove
 
 
-class Welcome(Struct, frozen=True):
-    """Tell the client that its session is open."""
+class Greet(Struct, frozen=True):
+    """Check who this is; then open this session, or go on with the one that `resume` names."""
 
     features: tuple[str, ...]
+    token: str | None
+    resume: Resume | None
     ref: str | None
+
+
+class Renew(Struct, frozen=True):
+    """Check a fresh token for an open session."""
+
+    token: str
+    ref: str | None
+
+
+class Pong(Struct, frozen=True):
+    """Show the client that the server lives."""
 
 
 class Refuse(Struct, frozen=True):
@@ -27,7 +57,7 @@ class EnterRoom(Struct, frozen=True):
     room_id: str
     name: str
     attributes: bytes
-    ref: str | None
+    entry: Entry
 
 
 class LeaveRoom(Struct, frozen=True):
@@ -37,9 +67,12 @@ class LeaveRoom(Struct, frozen=True):
 
 
 class UpdateMember(Struct, frozen=True):
+    """What is None stays."""
+
     room_id: str
     name: str | None
     attributes: bytes | None
+    can: frozenset[Permission] | None
     ref: str | None
 
 
@@ -47,6 +80,14 @@ class Say(Struct, frozen=True):
     room_id: str
     data: Raw
     to: tuple[str, ...] | None
+    id: str | None
+    ref: str | None
+
+
+class Moderate(Struct, frozen=True):
+    """Do what a member asked for, if the room says that it may."""
+
+    verb: Moderation
     ref: str | None
 
 
@@ -57,5 +98,5 @@ class Close(Struct, frozen=True):
     reason: str
 
 
-Effect = Welcome | Refuse | EnterRoom | LeaveRoom | UpdateMember | Say | Forwarded | Close
+Effect = Greet | Renew | Pong | Refuse | EnterRoom | LeaveRoom | UpdateMember | Say | Forwarded | Moderate | Close
 """`Forwarded` is to be brought to its target, or without one to everyone else in its room."""

@@ -31,6 +31,4 @@ class Grants(Struct, frozen=True):
     def admits_to(self, room_id: str) -> bool:
         if self.rooms is None:
             return True
-        return any(
-            room_id.startswith(room[:-1]) if room.endswith("*") else room_id == room for room in self.rooms
-        )
+        return any(room_id.startswith(room[:-1]) if room.endswith("*") else room_id == room for room in self.rooms)

@@ -91,7 +91,7 @@ class Limits:
     address_join_rate: Rate = Rate(per_s=1000, burst=10_000)
     """Joins of one address: `rate_limited`."""
     address_failure_rate: Rate = Rate(per_s=0.2, burst=20)
-    """Hellos of one address with a wrong token, of either kind; past them every hello with a token is `rate_limited`."""
+    """Hellos of one address with a wrong token of either kind; past them any hello with a token is `rate_limited`."""
     drain_timeout_s: float = 5
     """Time in which a server that ends closes its connections, batch after batch."""
     hello_timeout_s: float = 10
@@ -128,4 +128,13 @@ class Limits:
             "helloTimeoutS": self.hello_timeout_s,
             "pingIntervalS": self.ping_interval_s,
             "livenessTimeoutS": self.liveness_timeout_s,
+            "resumeGraceS": self.resume_grace_s,
+            "resumeMessages": self.resume_messages_max,
+            "resumeBytes": self.resume_bytes_max,
+            "messageIds": self.message_ids_max,
+            "historyMessages": self.history_messages_max,
+            "historyBytes": self.history_bytes_max,
+            "historyAgeS": self.history_age_s,
+            "messagesPerS": self.message_rate.per_s,
+            "messagesBurst": self.message_rate.burst,
         }

@@ -43,6 +43,11 @@ class TokenBucket:
         self._fill(now)
         return max(0.0, (cost - self.tokens) / self._rate.per_s)
 
+    def debt_s(self, now: float) -> float:
+        """Return how long until what was spent too much has come in again."""
+        self._fill(now)
+        return max(0.0, -self.tokens / self._rate.per_s)
+
     def _fill(self, now: float) -> None:
         self.tokens = min(self._rate.burst, self.tokens + (now - self._filled_at) * self._rate.per_s)
         self._filled_at = now

@@ -1,15 +1,17 @@
-"""A session: what one participant may do, message by message.
+"""A session: what one participant may do, message by message, over as many connections as it takes.
 
-    GREETING ──hello──> READY ──bye, end──> CLOSED        (`lesson` starts in READY)
+    GREETING ──open──> READY ──bye, end──> CLOSED        (`lesson` starts in READY)
 
 `receive` answers with effects, and the caller owes each of them, in order. What the broker answers comes back through
-`entered` and `left`. Leaves to others: text (`dialects`), the order of events (`room`), delivery (`server.hub`).
+`entered` and `left`. Leaves to others: text (`dialects`), the order of events and who moderates (`room`), who somebody
+is and delivery (`server.hub`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from enum import Enum, auto
+from hmac import compare_digest
 from typing import Any
 
 from ..errors import RefusedError
@@ -18,33 +20,70 @@ from .effects import (
     Close,
     Effect,
     EnterRoom,
+    Greet,
     LeaveRoom,
+    Moderate,
+    Moderation,
+    Pong,
     Refuse,
+    Renew,
     Say,
     UpdateMember,
-    Welcome,
 )
-from .events import DialectName, Forwarded, LeftReason
+from .events import DialectName, Entry, Forwarded, LeftReason
+from .grants import Grants, Permission
 from .limits import Limits
 from .messages import (
+    Ack,
+    Admit,
     Answer,
+    Authorize,
     Bye,
     Hello,
     IceCandidate,
     Join,
     Leave,
     Message,
+    Mute,
     Offer,
+    Ping,
+    Reject,
+    Remove,
     RoomMessage,
+    SetAccess,
     Signalling,
     Update,
 )
+from .rate_limits import TokenBucket
 from .room import Room
+from .stream import Stream
 
-__all__ = ["FEATURES", "Session", "State", "handled_messages"]
+__all__ = ["FEATURES", "RIGHTS", "Session", "State", "handled_messages"]
 
 FEATURES: frozenset[str] = frozenset()
 """The optional features of the protocol that this server has."""
+
+RIGHTS: dict[type[Message], frozenset[Permission]] = {
+    Hello: frozenset(),
+    Authorize: frozenset(),
+    Join: frozenset(),  # the token's rooms are checked instead
+    Leave: frozenset(),
+    Update: frozenset(),
+    RoomMessage: frozenset({"message"}),
+    Offer: frozenset({"publish", "subscribe"}),
+    Answer: frozenset({"publish", "subscribe"}),
+    IceCandidate: frozenset({"publish", "subscribe"}),
+    SetAccess: frozenset({"moderate"}),
+    Admit: frozenset({"moderate"}),
+    Reject: frozenset({"moderate"}),
+    Mute: frozenset({"moderate"}),
+    Remove: frozenset({"moderate"}),
+    Ack: frozenset(),
+    Ping: frozenset(),
+    Bye: frozenset(),
+}
+"""The rights of which a sender needs one. Those over a room's messages and other members are checked by `room`, where
+they may also come from the room itself."""
 
 Effects = tuple[Effect, ...]
 
@@ -58,14 +97,38 @@ class State(Enum):
 class Session:
     """One participant. `user_id` is 32 hexadecimal digits, unique, and hard to guess."""
 
-    __slots__ = ("_handlers", "_hello_deadline", "_limits", "_state", "dialect", "rooms", "user_id")
+    __slots__ = (
+        "_handlers",
+        "_hello_deadline",
+        "_limits",
+        "_may_signal",
+        "_state",
+        "_tokens",
+        "bytes_left",
+        "dialect",
+        "grants",
+        "joins_left",
+        "messages_left",
+        "rooms",
+        "stream",
+        "user_id",
+    )
 
     def __init__(self, user_id: str, dialect: DialectName, limits: Limits, now: float) -> None:
         self.user_id = user_id
         self.dialect = dialect
         self.rooms: dict[str, Room] = {}
         """The rooms it is in, by id. A view: the broker changes them."""
+        self.stream: Stream[bytes | bytearray] = Stream(limits.resume_messages_max, limits.resume_bytes_max)
+        """Its messages both ways; `lesson` only counts what came."""
+        self.grants = Grants()
+        self.messages_left = TokenBucket(limits.message_rate, now)
+        self.bytes_left = TokenBucket(limits.byte_rate, now)
+        self.joins_left = TokenBucket(limits.join_rate, now)
         self._limits = limits
+        self._may_signal = True
+        self._tokens: tuple[str, ...] = ()
+        """The resume tokens that are good now, the newest last."""
         self._enter(State.READY if dialect == "lesson" else State.GREETING)
         self._hello_deadline = now + limits.hello_timeout_s
 
@@ -74,16 +137,46 @@ class Session:
         return self._state
 
     def receive(self, message: Message, ref: str | None = None) -> Effects:
-        """Return what `message` brings about; a refusal is an effect too."""
+        """Return what `message` brings about; a refusal is an effect too. Counts it."""
+        self.stream.received += 1
+        if len(self._tokens) > 1:
+            self._tokens = self._tokens[-1:]  # the client has the newest: it wrote after the welcome with it
         try:
             return self._handlers[type(message)](self, message, ref)
         except RefusedError as error:
             error.ref = ref
             return (Refuse(error),)
 
-    def next_deadline(self) -> float | None:
-        """When to call `expire`, on the clock that `now` came from; None if never."""
-        return self._hello_deadline if self._state is State.GREETING else None
+    def refuse(self, error: RefusedError) -> None:
+        """Count a message that could not be read or was too much."""
+        if error.is_counted:
+            self.stream.received += 1
+
+    def open(self, grants: Grants, resume_token: str) -> None:
+        """The hello was good: be ready, counts at zero."""
+        self._enter(State.READY)
+        self.stream = Stream(self._limits.resume_messages_max, self._limits.resume_bytes_max)
+        self.authorize(grants)
+        self._tokens = (resume_token,)
+
+    def authorize(self, grants: Grants) -> Effects:
+        """Take new rights, and let the rooms know."""
+        self.grants = grants
+        self._may_signal = not RIGHTS[Offer].isdisjoint(grants.can)
+        return tuple(UpdateMember(room_id, grants.name, None, grants.can, None) for room_id in self.rooms)
+
+    def covers(self, grants: Grants) -> bool:
+        """Whether a token with `grants` is good for this session."""
+        return grants.subject == self.grants.subject and all(map(grants.admits_to, self.rooms))
+
+    def is_resumed_by(self, token: str) -> bool:
+        """Whether `token` is its own; takes the same time however wrong it is."""
+        given = token.encode()
+        return sum(compare_digest(given, good.encode()) for good in self._tokens) > 0
+
+    def resume(self, resume_token: str) -> None:
+        """Give out the next token. The one before stays good until the client shows that it has this one."""
+        self._tokens = (*self._tokens[-1:], resume_token)
 
     def expire(self, now: float) -> Effects:
         """Close a connection that never greeted."""
@@ -93,7 +186,7 @@ class Session:
         return ()
 
     def entered(self, room: Room) -> None:
-        """The broker let it in."""
+        """The broker let it in, or into the lobby."""
         self.rooms[room.id] = room
 
     def left(self, room_id: str) -> None:
@@ -101,7 +194,7 @@ class Session:
         self.rooms.pop(room_id, None)
 
     def end(self, reason: LeftReason = "disconnect") -> Effects:
-        """Leave every room; the connection is gone."""
+        """Leave every room; nothing more can be done."""
         self._enter(State.CLOSED)
         return tuple(LeaveRoom(room_id, reason, None) for room_id in self.rooms)
 
@@ -110,38 +203,66 @@ class Session:
         self._handlers = _TABLE[state]
 
     def _hello(self, message: Hello, ref: str | None) -> Effects:
-        self._enter(State.READY)
-        return (Welcome(tuple(name for name in message.features if name in FEATURES), ref),)
+        features = tuple(name for name in message.features if name in FEATURES)
+        return (Greet(features, message.token, message.resume, ref),)
+
+    def _renew(self, message: Authorize, ref: str | None) -> Effects:
+        return (Renew(message.token, ref),)
 
     def _join(self, message: Join, ref: str | None) -> Effects:
         if message.room_id in self.rooms:
             raise RefusedError("already_in_room", "You are in this room already.")
+        if not self.grants.admits_to(message.room_id):
+            raise RefusedError("not_allowed", "Your token is not for this room.")
         if len(self.rooms) >= self._limits.rooms_per_session_max:
             raise RefusedError(
                 "too_many_rooms", f"You are in {self._limits.rooms_per_session_max} rooms: leave one first."
             )
-        return (EnterRoom(message.room_id, message.name, bytes(message.attributes), ref),)
+        name = message.name if self.grants.name is None else self.grants.name
+        return (EnterRoom(message.room_id, name, bytes(message.attributes), Entry(ref, message.since)),)
 
     def _leave(self, message: Leave, ref: str | None) -> Effects:
         return (LeaveRoom(self._room(message.room_id).id, "leave", ref),)
 
     def _update(self, message: Update, ref: str | None) -> Effects:
+        if message.name not in (None, self.grants.name) and self.grants.name is not None:
+            raise RefusedError("not_allowed", "Your token prescribes your name.")
         attributes = bytes(message.attributes) or None
-        return (UpdateMember(self._room(message.room_id).id, message.name, attributes, ref),)
+        return (UpdateMember(self._room(message.room_id).id, message.name, attributes, None, ref),)
 
     def _say(self, message: RoomMessage, ref: str | None) -> Effects:
-        return (Say(self._room(message.room_id).id, message.data, message.to, ref),)
+        return (Say(self._room(message.room_id).id, message.data, message.to, message.id, ref),)
 
     def _signal(self, message: Signalling, ref: str | None) -> Effects:
+        if not self._may_signal:
+            raise RefusedError("not_allowed", "You may neither publish nor subscribe.")
         target = message.target
         if target is None:
             room = self._only_room() if message.room_id is None else self._room(message.room_id)
+            if self.user_id not in room.members:
+                raise RefusedError("not_in_room", "You are in the lobby of this room.")
             return (Forwarded(self.user_id, room.id, None, message),)
         if target == self.user_id:
             raise RefusedError("target_is_self", "The target is you: name another member.")
-        named = None if message.room_id is None else self.rooms.get(message.room_id)
-        shared = named if named and target in named.members else self._room_shared_with(target, message.room_id)
-        return (Forwarded(self.user_id, shared.id, target, message),)
+        room_id = message.room_id
+        named = None if room_id is None else self.rooms.get(room_id)
+        if named is None or target not in named.members or self.user_id not in named.members:
+            named = self._room_shared_with(target, room_id)
+        return (Forwarded(self.user_id, named.id, target, message),)
+
+    def _moderate(self, message: Moderation, ref: str | None) -> Effects:
+        self._room(message.room_id)
+        return (Moderate(message, ref),)
+
+    def _acknowledge(self, message: Ack, ref: str | None) -> Effects:
+        self.stream.received -= 1  # not counted
+        if not self.stream.acknowledge(message.received):
+            raise RefusedError("invalid_ack", f"{message.received} can't be: {self.stream.sent} were sent.")
+        return ()
+
+    def _ping(self, message: Ping, ref: str | None) -> Effects:
+        self.stream.received -= 1  # not counted
+        return (Pong(),)
 
     def _bye(self, message: Bye, ref: str | None) -> Effects:
         return (*self.end("leave"), Close(CloseCode.NORMAL, "bye"))
@@ -160,7 +281,7 @@ class Session:
     def _room_shared_with(self, target: str, room_id: str | None) -> Room:
         candidates = self.rooms.values() if room_id is None else (self._room(room_id),)
         for room in candidates:
-            if target in room.members:
+            if target in room.members and self.user_id in room.members:
                 return room
         raise RefusedError("target_not_found", "Nobody with this id shares the room with you.")
 
@@ -168,6 +289,7 @@ class Session:
         raise RefusedError("hello_required", "The first message must be hello.")
 
     def _refuse_second_hello(self, message: Hello, ref: str | None) -> Effects:
+        self.stream.received -= 1  # not counted
         raise RefusedError("unexpected_hello", "This session is open already.")
 
     def _ignore(self, message: Message, ref: str | None) -> Effects:
@@ -178,6 +300,7 @@ _Handler = Callable[[Session, Any, str | None], Effects]
 
 _READY: dict[type[Message], _Handler] = {
     Hello: Session._refuse_second_hello,
+    Authorize: Session._renew,
     Join: Session._join,
     Leave: Session._leave,
     Update: Session._update,
@@ -185,6 +308,13 @@ _READY: dict[type[Message], _Handler] = {
     Offer: Session._signal,
     Answer: Session._signal,
     IceCandidate: Session._signal,
+    SetAccess: Session._moderate,
+    Admit: Session._moderate,
+    Reject: Session._moderate,
+    Mute: Session._moderate,
+    Remove: Session._moderate,
+    Ack: Session._acknowledge,
+    Ping: Session._ping,
     Bye: Session._bye,
 }
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import math
 import secrets
 import signal
 import socket
 import ssl
+import time
 from collections.abc import Callable
 
 import structlog
@@ -14,6 +17,7 @@ from picows import ws_create_server
 
 from ..brokers.memory import MemoryBroker
 from ..core.close_codes import CloseCode
+from ..core.limits import Limits
 from .addresses import bind, is_loopback, public_hosts
 from .config import ServerConfig
 from .connection import Connection
@@ -26,6 +30,8 @@ from .tls import load_context, self_signed_context
 __all__ = ["Server"]
 
 _TICK_S = 1.0
+_DRAIN_INTERVAL_S = 0.1
+_DRAIN_BATCH_MIN = 50
 _READ_BUFFER_BYTES = 2048
 """Per idle connection; grows with the messages. 10 kB a connection with this, 29 kB with picows' default."""
 
@@ -47,6 +53,7 @@ class Server:
         self._ssl = self._ssl_context()
         self._is_stopping = False
         self._stop = asyncio.Event()
+        self._hurry = asyncio.Event()
 
     @property
     def urls(self) -> list[str]:
@@ -62,8 +69,19 @@ class Server:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop)
         limits = self._config.limits
-        broker = MemoryBroker(limits, lambda: secrets.token_hex(8))
-        hub = Hub(broker, limits, new_user_id=lambda: secrets.token_hex(16), clock=loop.time)
+        broker = MemoryBroker(
+            limits,
+            new_epoch=lambda: secrets.token_hex(8),
+            clock=loop.time,
+            time_ms=lambda: time.time_ns() // 1_000_000,
+        )
+        hub = Hub(
+            broker,
+            limits,
+            new_user_id=lambda: secrets.token_hex(16),
+            new_secret=lambda: secrets.token_hex(32),
+            clock=loop.time,
+        )
         gate = Gate(
             hub,
             self._pages,
@@ -84,22 +102,23 @@ class Server:
             logger_name=picows_logger(),
             use_aiofastnet=False,
         )
-        ticking = asyncio.create_task(_tick(gate.connections))
+        ticking = asyncio.create_task(_tick(hub, gate.connections))
         log.info("node_started", port=self.port)
         on_ready()
         try:
             await self._stop.wait()
         finally:
             self._is_stopping = True
+            hub.drain(limits.drain_timeout_s)
+            await _drain(gate.connections, limits, self._hurry)
             ticking.cancel()
             server.close()
             hub.end()
-            await _drain(gate.connections, limits.close_timeout_s)
             log.info("node_stopped", port=self.port)
 
     def stop(self) -> None:
-        """Make `run` end."""
-        self._stop.set()
+        """Make `run` end; again: at once, without pacing."""
+        (self._hurry if self._stop.is_set() else self._stop).set()
 
     def _ssl_context(self) -> ssl.SSLContext | None:
         if self._config.tls_auto:
@@ -111,23 +130,38 @@ class Server:
         return None
 
 
-async def _tick(connections: set[Connection]) -> None:
+async def _tick(hub: Hub, connections: set[Connection]) -> None:
     while True:
         await asyncio.sleep(_TICK_S)
+        _safely(lambda: hub.expire(asyncio.get_running_loop().time()))
         for connection in list(connections):
-            try:
-                connection.tick(_TICK_S)
-            except Exception:
-                log.exception("internal_error")
+            _safely(lambda: connection.tick(_TICK_S))  # noqa: B023  # called at once
 
 
-async def _drain(connections: set[Connection], close_timeout_s: float) -> None:
-    """Close every connection with a code that says reconnect, and wait until they are gone."""
-    leaving = list(connections)
-    for connection in leaving:
-        connection.close(CloseCode.SHUTTING_DOWN, "the server is ending or restarting")
+def _safely(call: Callable[[], None]) -> None:
     try:
-        async with asyncio.timeout(close_timeout_s):
+        call()
+    except Exception:
+        log.exception("internal_error")
+
+
+async def _drain(connections: set[Connection], limits: Limits, hurry: asyncio.Event) -> None:
+    """Close every connection with a code that says reconnect, batch after batch, and wait until they are gone.
+
+    Small batches at an even pace, so that wherever the clients go next isn't met by all of them at once. No new
+    connection comes in meanwhile: the gate answers 503.
+    """
+    leaving = list(connections)
+    batches = max(1, round(limits.drain_timeout_s / _DRAIN_INTERVAL_S))
+    size = max(_DRAIN_BATCH_MIN, math.ceil(len(leaving) / batches))
+    for start in range(0, len(leaving), size):
+        if start:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(hurry.wait(), _DRAIN_INTERVAL_S)
+        for connection in leaving[start : start + size]:
+            connection.close(CloseCode.SHUTTING_DOWN, "the server is ending or restarting")
+    try:
+        async with asyncio.timeout(limits.close_timeout_s):
             await asyncio.gather(*(connection.wait_closed() for connection in leaving))
     except TimeoutError:
         for connection in list(connections):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import codecs
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import structlog
 from picows import WSFrame, WSListener, WSMsgType, WSTransport
@@ -17,8 +17,10 @@ from picows import WSFrame, WSListener, WSMsgType, WSTransport
 from ..core.close_codes import CloseCode
 from ..core.events import DialectName
 from ..core.limits import Limits
+from ..core.rate_limits import TokenBucket
 from ..errors import RefusedError
-from .hub import FRAME_HEADER_ROOM, Client, Hub, Text
+from .clients import FRAME_HEADER_ROOM, Address, Client, Text, payload_of
+from .hub import Hub
 
 __all__ = ["Connection"]
 
@@ -35,11 +37,13 @@ class Connection(WSListener):
     """The listener of one socket, and the outbox of one client."""
 
     __slots__ = (
+        "_address",
         "_client",
         "_closing_s",
         "_connections",
         "_dialect",
         "_fragments",
+        "_frames_left",
         "_heard",
         "_hub",
         "_is_closing",
@@ -50,13 +54,17 @@ class Connection(WSListener):
 
     transport: WSTransport
 
-    def __init__(self, hub: Hub, dialect: DialectName, limits: Limits, connections: set[Connection]) -> None:
+    def __init__(
+        self, hub: Hub, dialect: DialectName, limits: Limits, address: Address, connections: set[Connection]
+    ) -> None:
         """It stands in `connections` from the handshake until its socket is gone."""
         super().__init__()
         self._hub = hub
         self._connections = connections
         self._dialect: DialectName = dialect
         self._limits = limits
+        self._address = address
+        self._frames_left: TokenBucket
         self._client: Client | None = None
         self._fragments: _Fragments | None = None
         self._heard = True
@@ -70,12 +78,16 @@ class Connection(WSListener):
         self.transport = transport
         # At the bound `pause_writing` is called, so the check costs nothing per message.
         transport.underlying_transport.set_write_buffer_limits(high=self._limits.outbox_bytes_max, low=0)
+        self._frames_left = TokenBucket(self._limits.frame_rate, self._now())
         self._connections.add(self)
-        self._client = self._hub.connect(self._dialect, self)
+        self._hub.connect(self._dialect, self, self._address)
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         try:
             self._heard = True
+            self._frames_left.tokens -= 1.0
+            if self._frames_left.tokens < 0 and self._frames_left.debt_s(self._now()) > 0:
+                self.close(CloseCode.RATE_LIMITED, "too many frames")
             kind = frame.msg_type  # read once: picows makes an enum of it each time
             if self._is_closing or transport.is_close_frame_sent:
                 if kind == WSMsgType.CLOSE:
@@ -118,11 +130,16 @@ class Connection(WSListener):
         else:
             self.transport.send_reuse_external_bytearray(_TEXT, text, FRAME_HEADER_ROOM)
 
-    def send_many(self, payloads: Sequence[bytes]) -> None:
+    def send_many(self, texts: Iterable[Text]) -> None:
         """Send several messages with one system call."""
-        if payloads and not (self._is_closing or self.transport.is_close_frame_sent):
+        if not (self._is_closing or self.transport.is_close_frame_sent):
+            payloads = [payload_of(text) for text in texts]
             frames = b"".join(part for payload in payloads for part in (_header(len(payload)), payload))
             self.transport.underlying_transport.write(frames)
+
+    def belongs_to(self, client: Client) -> None:
+        """Hand what comes in to `client` from now on."""
+        self._client = client
 
     def close(self, code: int, reason: str) -> None:
         """End the session and send CLOSE; `tick` ends the socket if the peer doesn't answer."""
@@ -150,7 +167,7 @@ class Connection(WSListener):
                 self.abort()
             return
         if self._client is not None:
-            self._hub.expire(self._client)
+            self._hub.tick(self._client)
         self._quiet_s = 0.0 if self._heard else self._quiet_s + elapsed_s
         self._heard = False
         if self._quiet_s >= self._limits.liveness_timeout_s:
@@ -158,13 +175,16 @@ class Connection(WSListener):
         elif self._quiet_s >= self._limits.ping_interval_s:
             self.transport.send_ping(b"")
 
+    def _now(self) -> float:
+        return asyncio.get_running_loop().time()
+
     @property
     def _user_id(self) -> str | None:
         return None if self._client is None else self._client.session.user_id
 
     def _end_session(self) -> None:
         if self._client is not None:
-            self._hub.disconnect(self._client)
+            self._hub.disconnect(self._client, self)
 
     def _receive_fragment(self, frame: WSFrame) -> None:
         """Take a binary frame, or a fragment of either type."""
@@ -201,7 +221,9 @@ class Connection(WSListener):
     def _refuse_size(self) -> None:
         if self._client is not None:
             limit = self._limits.message_bytes_max
-            self._hub.refuse(self._client, RefusedError("message_too_big", f"A message has at most {limit} bytes."))
+            self._hub.refuse_unread(
+                self._client, RefusedError("message_too_big", f"A message has at most {limit} bytes.")
+            )
 
     def _answer_close(self, payload: bytes) -> None:
         """Echo the peer's code, then end the socket. picows has checked the reason's UTF-8 and most codes."""

@@ -10,6 +10,7 @@ from multidict import CIMultiDict
 from picows import WSUpgradeRequest, WSUpgradeResponse, WSUpgradeResponseWithListener
 
 from ..core.events import DialectName
+from .clients import ANYWHERE
 from .config import ServerConfig
 from .connection import Connection
 from .hub import Hub
@@ -75,7 +76,9 @@ class Gate:
         if "upgrade" not in map(str.lower, _tokens(headers, "Connection")) or not _is_key(headers):
             return _answer(400, b"Not a WebSocket handshake: see RFC 6455 section 4.1.\n")
         headers["Connection"] = "Upgrade"  # Firefox sends "keep-alive, Upgrade", which picows refuses
-        connection = Connection(self._hub, SUBPROTOCOL if offered else "lesson", self._config.limits, self.connections)
+        connection = Connection(
+            self._hub, SUBPROTOCOL if offered else "lesson", self._config.limits, ANYWHERE, self.connections
+        )
         extra = {"Sec-WebSocket-Protocol": SUBPROTOCOL} if offered else None
         return WSUpgradeResponseWithListener(WSUpgradeResponse.create_101_response(extra), connection)
 

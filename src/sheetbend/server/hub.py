@@ -1,17 +1,16 @@
 """The hub of a node: takes what clients send to their sessions, and what the broker answers to their connections.
 
 Everything here runs in the callback that brought a frame in: decode, session, broker, encode, send. An event is encoded
-once a dialect, however many members it goes to.
+once a dialect, however many members it goes to. Who may have a session is `greeter`'s affair.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import structlog
 
-from .. import __version__
 from ..brokers.base import Broker
 from ..core.close_codes import CloseCode
 from ..core.dialects import Dialect, LessonDialect, V1Dialect
@@ -19,64 +18,39 @@ from ..core.effects import (
     Close,
     Effect,
     EnterRoom,
+    Greet,
     LeaveRoom,
+    Moderate,
+    Pong,
     Refuse,
+    Renew,
     Say,
     UpdateMember,
-    Welcome,
 )
-from ..core.events import DialectName, Event, Forwarded, Left, Member, MemberJoined, Said
+from ..core.events import DialectName, Entry, Event, Forwarded, Left, LeftReason, Member, MemberJoined, Notice, Said
+from ..core.grants import Grants
 from ..core.limits import Limits
 from ..core.room import Room
-from ..core.session import Session
+from ..core.session import Session, State
 from ..core.strict_json import InvalidUtf8Error
 from ..errors import RefusedError
+from .clients import SMALL_BYTES_MAX, Address, Client, Outbox, Text, frame_text
+from .greeter import Greeter, Verifier
 
-__all__ = ["Client", "Hub", "Outbox", "Text", "frame_text"]
+__all__ = ["Hub"]
 
-SERVER = f"sheetbend/{__version__}"
-FRAME_HEADER_ROOM = 14
-"""Bytes a WebSocket frame header can take; picows writes it in front of the payload, in place."""
-SMALL_BYTES_MAX = 8192
-
-Text = bytes | bytearray
-"""A message ready to send: bytes, or past SMALL_BYTES_MAX a bytearray with FRAME_HEADER_ROOM bytes in front.
-
-picows copies small messages into its write buffer; large ones it would hand on beside a pointer into that buffer,
-which the next send overwrites, unless they come with room for their header.
-"""
+_READERS_PER_TOKEN = 50
+"""A room message costs its sender one token of the message rate, and one more for so many readers."""
 
 log = structlog.get_logger("sheetbend")
 
 
-def frame_text(payload: bytes) -> Text:
-    """Return `payload` in the form that `Outbox.send` takes."""
-    return payload if len(payload) <= SMALL_BYTES_MAX else bytearray(FRAME_HEADER_ROOM) + payload
-
-
-class Outbox(Protocol):
-    """The sending side of a connection. None of these raises; after a close they do nothing."""
-
-    def send(self, text: Text) -> None: ...
-
-    def send_many(self, payloads: Sequence[bytes]) -> None: ...
-
-    def close(self, code: int, reason: str) -> None: ...
-
-
-class Client:
-    """A session, the dialect it speaks and the connection it speaks on."""
-
-    __slots__ = ("dialect", "outbox", "session")
-
-    def __init__(self, session: Session, dialect: Dialect, outbox: Outbox) -> None:
-        self.session = session
-        self.dialect = dialect
-        self.outbox = outbox
-
-
 class Hub:
-    """One node. `new_user_id` returns 32 fresh random hexadecimal digits, `clock` seconds on a monotonic clock."""
+    """One node.
+
+    `new_user_id` and `new_secret` return fresh random hexadecimal digits (32 and 64), `clock` seconds on a monotonic
+    clock. Without a `verifier` no tokens are asked for.
+    """
 
     def __init__(
         self,
@@ -84,72 +58,190 @@ class Hub:
         limits: Limits,
         *,
         new_user_id: Callable[[], str],
+        new_secret: Callable[[], str],
         clock: Callable[[], float],
+        verifier: Verifier | None = None,
         ice_servers: Sequence[dict[str, Any]] = (),
     ) -> None:
         self._broker = broker
         self._limits = limits
         self._new_user_id = new_user_id
         self._clock = clock
-        self._ice_servers = ice_servers
+        self._asks_for_tokens = verifier is not None
         self._v1 = V1Dialect(limits)
         self._dialects: dict[DialectName, Dialect] = {
             "lesson": LessonDialect(limits),
             "sheetbend.v1": self._v1,
         }
+        self._pong = self._v1.encode_pong()
         self.clients: dict[str, Client] = {}
-        """By user id: the sessions of this node."""
+        """By user id: the open sessions of this node, those without a connection included."""
+        self._away: dict[str, float] = {}
+        """When the sessions without a connection lost theirs, in that order."""
+        self._greeter = Greeter(self, limits, self._v1, verifier, new_secret, clock, ice_servers)
         broker.attach(self)
 
-    def connect(self, dialect: DialectName, outbox: Outbox) -> Client:
-        """Open a session for a new connection."""
+    # What connections call.
+
+    def connect(self, dialect: DialectName, outbox: Outbox, address: Address) -> None:
+        """Take a new connection: what comes in on it `belongs_to` a client from now on."""
         session = Session(self._new_user_id(), dialect, self._limits, self._clock())
-        client = self.clients[session.user_id] = Client(session, self._dialects[dialect], outbox)
-        log.info("session_opened", user_id=session.user_id, dialect=dialect)
-        return client
+        client = Client(session, self._dialects[dialect], outbox, address)
+        outbox.belongs_to(client)
+        if dialect == "lesson" and not self._asks_for_tokens:
+            self.register(client)
+        elif dialect == "lesson":
+            session.end()
+            self.refuse(client, RefusedError("token_required", _LESSON_NEEDS_TOKEN))
+            outbox.close(CloseCode.UNAUTHORIZED, "this server asks for tokens")
 
-    def disconnect(self, client: Client) -> None:
-        """The connection is gone: its session ends."""
-        if self.clients.pop(client.session.user_id, None) is None:
-            return
-        self._perform(client, client.session.end())
-        log.info("session_closed", user_id=client.session.user_id)
-
-    def end(self) -> None:
-        """Forget every session without telling anybody: all connections are about to be closed."""
-        self.clients.clear()
+    def disconnect(self, client: Client, outbox: Outbox) -> None:
+        """`outbox` is closed: the session waits for another connection, or ends."""
+        if client.outbox is not outbox:
+            return  # the session has gone on over another
+        client.outbox = None
+        if client.session.user_id not in self.clients:
+            client.address.release()
+        elif client.session.dialect == "lesson":
+            self.end_session(client, "disconnect")
+        else:
+            self._away[client.session.user_id] = self._clock()
+            log.debug("session_away", user_id=client.session.user_id)
 
     def receive(self, client: Client, text: bytes) -> None:
         """Take one text message."""
+        session = client.session
+        session.messages_left.tokens -= 1.0
+        session.bytes_left.tokens -= len(text)
+        if (session.messages_left.tokens < 0 or session.bytes_left.tokens < 0) and not self._refill(client, text):
+            return
         try:
             message, ref = client.dialect.decode(text)
         except RefusedError as error:
+            session.refuse(error)
             self.refuse(client, error)
         except InvalidUtf8Error:
-            client.outbox.close(CloseCode.INVALID_TEXT, "a text message was not UTF-8")
+            if client.outbox is not None:
+                client.outbox.close(CloseCode.INVALID_TEXT, "a text message was not UTF-8")
         else:
-            self._perform(client, client.session.receive(message, ref))
+            self._perform(client, session.receive(message, ref))
+
+    def refuse_unread(self, client: Client, error: RefusedError) -> None:
+        """Answer a message that was not handed to `receive`, such as a binary one or one that is too big."""
+        client.session.refuse(error)
+        self.refuse(client, error)
+
+    def tick(self, client: Client) -> None:
+        """Let time pass for a connection: to be called about once a second."""
+        session = client.session
+        if session.state is State.GREETING:
+            self._perform(client, session.expire(self._clock()))
+        elif session.stream.received != client.told and client.outbox is not None and client.dialect is self._v1:
+            client.told = session.stream.received
+            client.outbox.send(self._v1.encode_ack(client.told))
+
+    # What the server calls.
+
+    def expire(self, now: float) -> None:
+        """End the sessions whose time is over, and let the broker do the same: to be called about once a second."""
+        for user_id, since in list(self._away.items()):
+            if now - since < self._limits.resume_grace_s:
+                break
+            self.end_session(self.clients[user_id], "disconnect")
+        self._greeter.expire(now)
+        self._broker.expire(now)
+
+    def drain(self, within_s: float) -> None:
+        """Tell clients that they will have to connect again."""
+        text = self._v1.encode_draining(within_s)
+        for client in self.clients.values():
+            if client.outbox is not None and client.dialect is self._v1:
+                client.outbox.send(text)
+
+    def end(self) -> None:
+        """Forget every session without telling anybody: the process is about to end."""
+        self.clients.clear()
+        self._away.clear()
+
+    # What the greeter calls.
+
+    def register(self, client: Client) -> None:
+        """The session of `client` is open."""
+        self.clients[client.session.user_id] = client
+        log.info("session_opened", user_id=client.session.user_id, dialect=client.session.dialect)
+
+    def move(self, client: Client, newcomer: Client) -> None:
+        """Go on with the session of `client` over the connection of `newcomer`, whose own session is void."""
+        old, outbox = client.outbox, newcomer.outbox
+        client.outbox, newcomer.outbox = outbox, None
+        client.address.release()
+        client.address = newcomer.address
+        self._away.pop(client.session.user_id, None)
+        if old is not None:
+            old.close(CloseCode.SESSION_TAKEN, "the session has gone on over another connection")
+        if outbox is not None:
+            outbox.belongs_to(client)
+
+    def end_session(self, client: Client, reason: LeftReason) -> None:
+        """Leave all rooms and forget the session. The connection, if there is one, is the caller's to close."""
+        if self.clients.pop(client.session.user_id, None) is None:
+            return
+        self._away.pop(client.session.user_id, None)
+        for effect in client.session.end(reason):
+            self._perform(client, (effect,))
+        client.address.release()
+        log.info("session_closed", user_id=client.session.user_id, reason=reason)
+
+    def authorize(self, client: Client, grants: Grants) -> None:
+        """Give a session new rights, in its rooms too."""
+        self._perform(client, client.session.authorize(grants))
 
     def refuse(self, client: Client, error: RefusedError) -> None:
         """Tell a client what was not done."""
         log.debug("refused", user_id=client.session.user_id, code=error.code)
-        client.outbox.send(frame_text(client.dialect.encode_error(error)))
+        self.send(client, frame_text(client.dialect.encode_error(error)))
 
-    def expire(self, client: Client) -> None:
-        """Let time pass for a session."""
-        self._perform(client, client.session.expire(self._clock()))
+    def send(self, client: Client, text: Text) -> None:
+        """Send a counted message, now or when the client is back."""
+        if client.dialect is self._v1:
+            client.session.stream.keep(text)
+        if client.outbox is not None:
+            client.outbox.send(text)
 
     # What the broker calls back.
 
-    def entered(self, user_id: str, room: Room, ref: str | None) -> None:
+    def entered(self, user_id: str, room: Room, entry: Entry) -> None:
         client = self.clients.get(user_id)
         if client is None:
             return
         client.session.entered(room)
-        client.outbox.send_many(client.dialect.encode_roster(room, user_id, ref))
+        history, complete = room.history.since(entry.since, room.epoch)
+        roster = client.dialect.encode_roster(room, user_id, entry, history, complete)
+        texts = [frame_text(payload) for payload in roster]
+        if client.dialect is self._v1:
+            for text in texts:
+                client.session.stream.keep(text)
+        if client.outbox is not None:
+            client.outbox.send_many(texts)
         if len(room.members) == 1:
             log.info("room_opened", room_id=room.id)
         log.debug("member_joined", user_id=user_id, room_id=room.id)
+
+    def waits(self, user_id: str, room: Room) -> None:
+        client = self.clients.get(user_id)
+        if client is not None:
+            client.session.entered(room)
+
+    def left_lobby(self, user_id: str, room: Room) -> None:
+        client = self.clients.get(user_id)
+        if client is not None:
+            client.session.left(room.id)
+
+    def not_admitted(self, user_id: str, room: Room, ref: str | None) -> None:
+        client = self.clients.get(user_id)
+        if client is not None:
+            client.session.left(room.id)
+            self.refuse(client, RefusedError("not_admitted", "You were not let into the room.", ref))
 
     def refused(self, user_id: str, error: RefusedError) -> None:
         client = self.clients.get(user_id)
@@ -158,23 +250,28 @@ class Hub:
 
     def happened(self, room: Room, event: Event) -> None:
         match event:
+            case Said() if event.to is not None:
+                self._deliver({*event.to, event.sender}, lambda d: d.encode_event(event))
             case MemberJoined():
                 self._deliver(room.members, lambda d: d.encode_event(event), without=event.member.user_id)
             case Left():
                 self._left(room, event)
-            case Said() if event.to is not None:
-                self._deliver({*event.to, event.sender}, lambda d: d.encode_event(event))
             case _:
                 self._deliver(room.members, lambda d: d.encode_event(event))
+
+    def told(self, user_ids: Iterable[str], notice: Notice) -> None:
+        self._deliver(user_ids, lambda d: d.encode_notice(notice))
 
     def forwarded(self, target: str, forwarded: Forwarded) -> None:
         client = self.clients.get(target)
         if client is not None:
             payload = client.dialect.encode_forwarded(forwarded)
-            client.outbox.send(payload if len(payload) <= SMALL_BYTES_MAX else frame_text(payload))
+            self.send(client, payload if len(payload) <= SMALL_BYTES_MAX else frame_text(payload))
 
     def forwarded_to_room(self, room: Room, forwarded: Forwarded) -> None:
         self._deliver(room.members, lambda dialect: dialect.encode_forwarded(forwarded), forwarded.sender)
+
+    # The parts.
 
     def _left(self, room: Room, event: Left) -> None:
         readers: list[str] = list(room.members)
@@ -183,6 +280,8 @@ class Hub:
             client.session.left(room.id)
             if client.session.dialect != "lesson":
                 readers.append(event.user_id)
+            elif event.reason == "removed":
+                self.refuse(client, RefusedError("removed", "A moderator has put you out of the room."))
         self._deliver(readers, lambda d: d.encode_event(event))
         if not room.members:
             log.info("room_closed", room_id=room.id)
@@ -193,6 +292,7 @@ class Hub:
         """Send to those of `user_ids` that are of this node; `encode` is called once a dialect."""
         texts: dict[Dialect, Text | None] = {}
         clients = self.clients
+        v1 = self._v1
         for user_id in user_ids:
             client = clients.get(user_id)
             if client is None or user_id == without:
@@ -204,31 +304,94 @@ class Hub:
                 payload = encode(dialect)
                 text = texts[dialect] = None if payload is None else frame_text(payload)
             if text is not None:
-                client.outbox.send(text)
+                if dialect is v1:
+                    client.session.stream.keep(text)
+                if client.outbox is not None:
+                    client.outbox.send(text)
+
+    def _refill(self, client: Client, text: bytes) -> bool:
+        """Look at the clock: has enough time passed for this message? If not, refuse it unread."""
+        session, now = client.session, self._clock()
+        waits_s = max(session.messages_left.debt_s(now), session.bytes_left.debt_s(now))
+        if waits_s == 0:
+            return True
+        session.messages_left.tokens += 1.0
+        session.bytes_left.tokens += len(text)
+        self._refuse_rate(client, waits_s, client.dialect.read_ref(text))
+        return False
+
+    def _refuse_rate(self, client: Client, waits_s: float, ref: str | None) -> None:
+        sentence = f"That is more than is allowed: try again in {waits_s:.3g} s."
+        self.refuse_unread(client, RefusedError("rate_limited", sentence, ref, retry_after_s=round(waits_s, 3)))
 
     def _perform(self, client: Client, effects: Iterable[Effect]) -> None:
         for effect in effects:
             if type(effect) is Forwarded:  # nearly always
                 self._broker.forward(effect)
+                if effect.target is None:
+                    self._charge(client, effect.room_id)
                 continue
             user_id = client.session.user_id
             match effect:
                 case Say():
-                    self._broker.say(effect.room_id, user_id, effect.data, effect.to, effect.ref)
+                    self._broker.say(effect.room_id, user_id, effect.data, effect.to, effect.id, effect.ref)
+                    self._charge(client, effect.room_id)
                 case Refuse():
                     self.refuse(client, effect.error)
                 case EnterRoom():
-                    member = Member(user_id, client.session.dialect, effect.name, effect.attributes)
-                    self._broker.enter(effect.room_id, member, effect.ref)
+                    self._enter(client, effect)
                 case UpdateMember():
-                    self._broker.update(effect.room_id, user_id, effect.name, effect.attributes, effect.ref)
+                    self._broker.update(effect.room_id, user_id, effect.name, effect.attributes, effect.can, effect.ref)
+                    self._charge(client, effect.room_id)
                 case LeaveRoom():
                     self._broker.leave(effect.room_id, user_id, effect.reason, effect.ref)
-                case Welcome():
-                    self._welcome(client, effect)
+                case Moderate():
+                    self._broker.moderate(user_id, effect.verb, effect.ref)
+                    self._charge(client, effect.verb.room_id)
+                case Pong():
+                    if client.outbox is not None:
+                        client.outbox.send(self._pong)
+                case Greet():
+                    self._greeter.greet(client, effect)
+                case Renew():
+                    self._greeter.renew(client, effect)
                 case Close():
-                    client.outbox.close(effect.code, effect.reason)
+                    self._close(client, effect)
 
-    def _welcome(self, client: Client, effect: Welcome) -> None:
-        text = self._v1.encode_welcome(client.session.user_id, SERVER, effect.features, self._ice_servers, effect.ref)
-        client.outbox.send(frame_text(text))
+    def _enter(self, client: Client, effect: EnterRoom) -> None:
+        session, now = client.session, self._clock()
+        if not session.joins_left.take(1, now):
+            waits_s = session.joins_left.wait_s(1, now)
+        elif not client.address.take_join(now):
+            waits_s = 1.0
+        else:
+            member = Member(
+                session.user_id,
+                session.dialect,
+                effect.name,
+                effect.attributes,
+                session.grants.can,
+                subject=session.grants.subject,
+            )
+            self._broker.enter(effect.room_id, member, effect.entry)
+            return
+        sentence = f"You join too often: try again in {waits_s:.3g} s."
+        self.refuse(client, RefusedError("rate_limited", sentence, effect.entry.ref, retry_after_s=round(waits_s, 3)))
+
+    def _charge(self, client: Client, room_id: str) -> None:
+        """Something went to a whole room: it costs its sender more."""
+        room = client.session.rooms.get(room_id)
+        if room is not None:
+            client.session.messages_left.tokens -= len(room.members) / _READERS_PER_TOKEN
+
+    def _close(self, client: Client, effect: Close) -> None:
+        """The session has ended itself, its rooms included; the rest follows from the end of its connection."""
+        if self.clients.pop(client.session.user_id, None) is not None:
+            log.info("session_closed", user_id=client.session.user_id, reason=effect.reason)
+        if client.outbox is not None:
+            client.outbox.close(effect.code, effect.reason)
+
+
+_LESSON_NEEDS_TOKEN = (
+    "This server asks for tokens, which the lesson dialect has no place for: offer the subprotocol sheetbend.v1."
+)

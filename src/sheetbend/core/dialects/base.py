@@ -10,7 +10,8 @@ from typing import Any
 import msgspec
 
 from ...errors import RefusedError
-from ..events import DialectName, Event, Forwarded
+from ..events import DialectName, Entry, Event, Forwarded, Notice
+from ..history import Remembered
 from ..limits import Limits
 from ..messages import Message
 from ..room import Room
@@ -42,8 +43,18 @@ class Dialect(ABC):
     def encode_forwarded(self, forwarded: Forwarded) -> bytes: ...
 
     @abstractmethod
-    def encode_roster(self, room: Room, user_id: str, ref: str | None) -> list[bytes]:
-        """Return the messages that tell the newcomer `user_id` who is there."""
+    def encode_notice(self, notice: Notice) -> bytes | None:
+        """Return what concerns some sessions alone; None if this dialect has no word for it."""
+
+    @abstractmethod
+    def encode_roster(
+        self, room: Room, user_id: str, entry: Entry, history: list[Remembered], complete: bool
+    ) -> list[bytes]:
+        """Return the messages that tell the newcomer `user_id` who is there, and what was said."""
+
+    def read_ref(self, text: bytes) -> str | None:
+        """Return the `ref` of a message that is not decoded any further, if it has a usable one."""
+        return None
 
     @abstractmethod
     def encode_error(self, error: RefusedError) -> bytes: ...

@@ -9,7 +9,8 @@ import msgspec
 from msgspec import Raw
 
 from ...errors import RefusedError
-from ..events import Event, Forwarded, Left, MemberJoined
+from ..events import Entry, Event, Forwarded, Left, MemberJoined, Notice
+from ..history import Remembered
 from ..messages import Answer, IceCandidate, Join, Leave, Message, Offer
 from ..room import Room
 from ..strict_json import parse
@@ -107,7 +108,12 @@ class LessonDialect(Dialect):
     def encode_forwarded(self, forwarded: Forwarded) -> bytes:
         return _encode(_FORWARD[type(forwarded.message)](forwarded.message, forwarded.sender))
 
-    def encode_roster(self, room: Room, user_id: str, ref: str | None) -> list[bytes]:
+    def encode_notice(self, notice: Notice) -> None:
+        return None
+
+    def encode_roster(
+        self, room: Room, user_id: str, entry: Entry, history: list[Remembered], complete: bool
+    ) -> list[bytes]:
         return [_encode(_ExistingUser(other, room.id)) for other in room.members if other != user_id]
 
     def encode_error(self, error: RefusedError) -> bytes:

@@ -9,18 +9,48 @@ import msgspec
 from msgspec import Raw
 
 from ...errors import RefusedError
-from ..events import Event, Forwarded, Left, LeftReason, Member, MemberJoined, MemberUpdated, Said
+from ..effects import Greet
+from ..events import (
+    Accepted,
+    Entry,
+    Event,
+    Forwarded,
+    Knocked,
+    KnockEnded,
+    Left,
+    LeftReason,
+    Member,
+    MemberJoined,
+    MemberUpdated,
+    MuteRequested,
+    Notice,
+    RoomUpdated,
+    Said,
+    Waits,
+)
+from ..grants import MEMBER, Grants
+from ..history import Remembered
 from ..limits import Limits
 from ..messages import (
+    Access,
+    Ack,
+    Admit,
     Answer,
+    Authorize,
     Bye,
     Hello,
     IceCandidate,
     Join,
     Leave,
+    MediaKind,
     Message,
+    Mute,
     Offer,
+    Ping,
+    Reject,
+    Remove,
     RoomMessage,
+    SetAccess,
     Update,
 )
 from ..room import Room
@@ -33,9 +63,34 @@ _FEATURES_MAX = 32
 _FEATURE_CHARS_MAX = 64
 _CLIENT_CHARS_MAX = 128
 
-_TYPES = frozenset({"hello", "join", "leave", "update", "message", "offer", "answer", "ice-candidate", "bye"})
+_TOKEN_CHARS_MAX = 8192
+_RESUME_TOKEN_CHARS_MAX = 128
+_EPOCH_CHARS_MAX = 64
 
-_decode = msgspec.json.Decoder(Hello | Join | Leave | Update | RoomMessage | Offer | Answer | IceCandidate | Bye).decode
+_UNCOUNTED = frozenset({"hello", "ack", "ping"})
+
+_MESSAGES = (
+    Hello
+    | Authorize
+    | Join
+    | Leave
+    | Update
+    | RoomMessage
+    | Offer
+    | Answer
+    | IceCandidate
+    | SetAccess
+    | Admit
+    | Reject
+    | Mute
+    | Remove
+    | Ack
+    | Ping
+    | Bye
+)
+_TYPES = frozenset(str(kind.__struct_config__.tag) for kind in _MESSAGES.__args__)
+
+_decode = msgspec.json.Decoder(_MESSAGES).decode
 _encode = msgspec.json.Encoder().encode
 _SIGNALLING = frozenset({Offer, Answer, IceCandidate})
 
@@ -50,7 +105,32 @@ class _Welcome(_Out, tag="welcome"):
     features: tuple[str, ...]
     ice_servers: Sequence[dict[str, Any]]
     limits: dict[str, float]
+    resume_token: str
+    can: tuple[str, ...]
+    subject: str | None = None
+    name: str | None = None
+    expires_in_s: float | None = None
+    recovered: bool | None = None
+    received: int | None = None
     ref: str | None = None
+
+
+class _Authorized(_Out, tag="authorized"):
+    can: tuple[str, ...]
+    expires_in_s: float
+    ref: str | None = None
+
+
+class _Ack(_Out, tag="ack"):
+    received: int
+
+
+class _Pong(_Out, tag="pong"):
+    pass
+
+
+class _Draining(_Out, tag="draining"):
+    within_s: float
 
 
 class _Member(msgspec.Struct, rename="camel", omit_defaults=True, gc=False):
@@ -58,13 +138,67 @@ class _Member(msgspec.Struct, rename="camel", omit_defaults=True, gc=False):
     name: str
     attributes: Raw
     polite: bool | None = None
+    can: tuple[str, ...] | None = None
+    muted: bool = False
+    subject: str | None = None
+
+
+class _Remembered(msgspec.Struct, rename="camel", omit_defaults=True, gc=False):
+    offset: int
+    sender: str
+    name: str
+    data: Raw
+    time: int
+    id: str | None = None
 
 
 class _Roster(_Out, tag="roster"):
     room_id: str
     epoch: str
     offset: int
+    access: Access
+    you: _Member
     members: list[_Member]
+    history: list[_Remembered]
+    complete: bool
+    waiting: list[_Member] | None = None
+    ref: str | None = None
+
+
+class _Waiting(_Out, tag="waiting"):
+    room_id: str
+    ref: str | None = None
+
+
+class _Knock(_Out, tag="knock"):
+    room_id: str
+    member: _Member
+
+
+class _KnockEnded(_Out, tag="knock-ended"):
+    room_id: str
+    user_id: str
+    ref: str | None = None
+
+
+class _MuteRequested(_Out, tag="mute-requested"):
+    room_id: str
+    sender: str
+    media: tuple[MediaKind, ...]
+
+
+class _Accepted(_Out, tag="accepted"):
+    room_id: str
+    epoch: str
+    offset: int
+    id: str | None = None
+    ref: str | None = None
+
+
+class _RoomUpdated(_Out, tag="room-updated"):
+    room_id: str
+    offset: int
+    access: Access
     ref: str | None = None
 
 
@@ -94,7 +228,9 @@ class _Message(_Out, tag="message"):
     offset: int
     sender: str
     data: Raw
+    time: int
     to: tuple[str, ...] | None = None
+    id: str | None = None
     ref: str | None = None
 
 
@@ -120,7 +256,15 @@ class _Error(_Out, tag="error"):
     code: str
     message: str
     retryable: bool
+    retry_after_s: float | None = None
     ref: str | None = None
+
+
+class _RefOnly(msgspec.Struct, gc=False):
+    ref: str | None = None
+
+
+_decode_ref = msgspec.json.Decoder(_RefOnly).decode
 
 
 _FORWARD: dict[type[Message], Callable[[Any, str, str], _Out]] = {
@@ -140,6 +284,8 @@ class V1Dialect(Dialect):
             Join: self._check_join,
             Update: self._check_update,
             RoomMessage: self._check_room_message,
+            Authorize: self._check_authorize,
+            Mute: self._check_mute,
         }
 
     def decode(self, text: bytes) -> tuple[Message, str | None]:
@@ -147,7 +293,9 @@ class V1Dialect(Dialect):
         try:
             message = _decode(canonical)
         except msgspec.ValidationError as error:
-            raise self._with_ref(explain(value, error, _TYPES), value) from None
+            refusal = explain(value, error, _TYPES)
+            refusal.is_counted = not (type(value) is dict and value.get("type") in _UNCOUNTED)
+            raise self._with_ref(refusal, value) from None
         ref = value.get("ref")
         kind = type(message)
         if kind in _SIGNALLING and (message.target is None or message.room_id is None):
@@ -166,7 +314,18 @@ class V1Dialect(Dialect):
     def encode_event(self, event: Event) -> bytes:
         match event:
             case Said():
-                return _encode(_Message(event.room_id, event.offset, event.sender, event.data, event.to, event.ref))
+                return _encode(
+                    _Message(
+                        event.room_id,
+                        event.offset,
+                        event.sender,
+                        event.data,
+                        event.time,
+                        event.to,
+                        event.id,
+                        event.ref,
+                    )
+                )
             case MemberJoined():
                 # Whoever entered later is polite, but `lesson` members can't be.
                 polite = event.member.dialect == "lesson"
@@ -175,27 +334,99 @@ class V1Dialect(Dialect):
                 return _encode(_UserLeft(event.room_id, event.offset, event.user_id, event.reason, event.ref))
             case MemberUpdated():
                 return _encode(_UserUpdated(event.room_id, event.offset, _wire_member(event.member, None), event.ref))
+            case RoomUpdated():
+                return _encode(_RoomUpdated(event.room_id, event.offset, event.access, event.ref))
 
     def encode_forwarded(self, forwarded: Forwarded) -> bytes:
         return _encode(_FORWARD[type(forwarded.message)](forwarded.message, forwarded.room_id, forwarded.sender))
 
-    def encode_roster(self, room: Room, user_id: str, ref: str | None) -> list[bytes]:
+    def encode_notice(self, notice: Notice) -> bytes:
+        match notice:
+            case Accepted():
+                return _encode(_Accepted(notice.room_id, notice.epoch, notice.offset, notice.id, notice.ref))
+            case Waits():
+                return _encode(_Waiting(notice.room_id, notice.ref))
+            case Knocked():
+                return _encode(_Knock(notice.room_id, _wire_member(notice.member, None)))
+            case KnockEnded():
+                return _encode(_KnockEnded(notice.room_id, notice.user_id, notice.ref))
+            case MuteRequested():
+                return _encode(_MuteRequested(notice.room_id, notice.sender, notice.media))
+
+    def encode_roster(
+        self, room: Room, user_id: str, entry: Entry, history: list[Remembered], complete: bool
+    ) -> list[bytes]:
         # A newcomer is polite towards everyone who was there before, whatever their dialect.
         others = [_wire_member(member, True) for member in room.members.values() if member.user_id != user_id]
-        return [_encode(_Roster(room.id, room.epoch, room.offset, others, ref))]
+        waiting = [_wire_member(each.member, None) for each in room.waiting.values()]
+        return [
+            _encode(
+                _Roster(
+                    room.id,
+                    room.epoch,
+                    room.offset,
+                    room.access,
+                    _wire_member(room.members[user_id], None),
+                    others,
+                    [_wire_remembered(each) for each in history],
+                    complete,
+                    waiting if user_id in room.moderators else None,
+                    entry.ref,
+                )
+            )
+        ]
 
     def encode_error(self, error: RefusedError) -> bytes:
-        return _encode(_Error(error.code, error.sentence, error.retryable, error.ref))
+        return _encode(_Error(error.code, error.sentence, error.retryable, error.retry_after_s, error.ref))
 
     def encode_welcome(
         self,
         user_id: str,
         server: str,
-        features: tuple[str, ...],
+        greet: Greet,
         ice_servers: Sequence[dict[str, Any]],
-        ref: str | None,
+        grants: Grants,
+        expires_in_s: float | None,
+        resume_token: str,
+        received: int | None,
     ) -> bytes:
-        return _encode(_Welcome(user_id, server, features, ice_servers, self._limits.as_wire(), ref))
+        """`received` is None where no session is gone on with."""
+        return _encode(
+            _Welcome(
+                user_id,
+                server,
+                greet.features,
+                ice_servers,
+                self._limits.as_wire(),
+                resume_token,
+                tuple(sorted(grants.can)),
+                grants.subject,
+                grants.name,
+                expires_in_s,
+                None if greet.resume is None else received is not None,
+                received,
+                greet.ref,
+            )
+        )
+
+    def encode_authorized(self, grants: Grants, expires_in_s: float, ref: str | None) -> bytes:
+        return _encode(_Authorized(tuple(sorted(grants.can)), expires_in_s, ref))
+
+    def encode_ack(self, received: int) -> bytes:
+        return _encode(_Ack(received))
+
+    def encode_pong(self) -> bytes:
+        return _encode(_Pong())
+
+    def encode_draining(self, within_s: float) -> bytes:
+        return _encode(_Draining(within_s))
+
+    def read_ref(self, text: bytes) -> str | None:
+        try:
+            ref = _decode_ref(text).ref
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            return None
+        return ref if self._is_ref(ref) else None
 
     def _is_ref(self, ref: object) -> bool:
         return isinstance(ref, str) and 1 <= len(ref) <= self._limits.ref_chars_max and is_printable(ref)
@@ -214,6 +445,10 @@ class V1Dialect(Dialect):
         return error
 
     def _check_hello(self, message: Hello, value: dict[str, Any]) -> None:
+        if message.token is not None:
+            self._check_token(message.token)
+        if message.resume is not None and len(message.resume.token) > _RESUME_TOKEN_CHARS_MAX:
+            raise RefusedError("invalid_message", f"A resume token has up to {_RESUME_TOKEN_CHARS_MAX} characters.")
         if (
             len(message.client) > _CLIENT_CHARS_MAX
             or not is_printable(message.client)
@@ -230,6 +465,8 @@ class V1Dialect(Dialect):
         require_room_id(message.room_id, self._limits)
         self._check_name(message.name)
         self._check_attributes(message.attributes, value.get("attributes", {}))
+        if message.since is not None and len(message.since.epoch) > _EPOCH_CHARS_MAX:
+            raise RefusedError("invalid_message", f"An epoch has up to {_EPOCH_CHARS_MAX} characters.")
 
     def _check_update(self, message: Update, value: dict[str, Any]) -> None:
         if message.name is not None:
@@ -238,6 +475,10 @@ class V1Dialect(Dialect):
             self._check_attributes(message.attributes, value["attributes"])
 
     def _check_room_message(self, message: RoomMessage, value: dict[str, Any]) -> None:
+        if message.id is not None and not self._is_ref(message.id):
+            raise RefusedError(
+                "invalid_message", f"An id is a string of 1 to {self._limits.ref_chars_max} printable characters."
+            )
         to = message.to
         if to is None:
             return
@@ -245,6 +486,17 @@ class V1Dialect(Dialect):
             raise RefusedError(
                 "invalid_message", f"to has 1 to {self._limits.message_targets_max} user ids, or is left out."
             )
+
+    def _check_authorize(self, message: Authorize, value: dict[str, Any]) -> None:
+        self._check_token(message.token)
+
+    def _check_token(self, token: str) -> None:
+        if len(token) > _TOKEN_CHARS_MAX:
+            raise RefusedError("invalid_token", f"A token has up to {_TOKEN_CHARS_MAX} characters.")
+
+    def _check_mute(self, message: Mute, value: dict[str, Any]) -> None:
+        if message.messages is None and not message.media:
+            raise RefusedError("invalid_message", "mute needs messages, media or both.")
 
     def _check_name(self, name: str) -> None:
         if len(name) > self._limits.name_chars_max or not is_printable(name):
@@ -262,4 +514,10 @@ class V1Dialect(Dialect):
 
 
 def _wire_member(member: Member, polite: bool | None) -> _Member:
-    return _Member(member.user_id, member.name, Raw(member.attributes), polite)
+    can = None if member.can == MEMBER else tuple(sorted(member.can))
+    return _Member(member.user_id, member.name, Raw(member.attributes), polite, can, member.muted, member.subject)
+
+
+def _wire_remembered(entry: Remembered) -> _Remembered:
+    said = entry.said
+    return _Remembered(said.offset, said.sender, entry.name, said.data, said.time, said.id)
