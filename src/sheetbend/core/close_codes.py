@@ -12,6 +12,8 @@ class CloseCode(IntEnum):
 
     NORMAL = 1000
     PROTOCOL_ERROR = 1002
+    ABNORMAL = 1006
+    """Never on the wire: there was no close code."""
     INVALID_TEXT = 1007
     MESSAGE_TOO_BIG = 1009
     INTERNAL_ERROR = 1011

@@ -7,7 +7,6 @@ message; where in the stream it stands is known by counting.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
 from typing import Generic, TypeVar
 
 __all__ = ["Stream"]
@@ -62,7 +61,7 @@ class Stream(Generic[Text]):
             self._bytes -= len(kept.popleft())
         return True
 
-    def replay(self, received: int) -> Iterable[Text] | None:
+    def replay(self, received: int) -> tuple[Text, ...] | None:
         """Return what the other side misses of the sent; None if that is no longer kept, or never was sent."""
         if received < self.sent - len(self._kept) or not self.acknowledge(received):
             return None
