@@ -76,6 +76,9 @@ class Limits:
     """WebSocket connections of a node: HTTP 503."""
     connections_per_address_max: int = 10_000
     """Connections, and sessions that outlive theirs, of one address (IPv6: one /64): HTTP 429."""
+    idle_addresses_max: int = 16_384
+    """Addresses without a connection that are remembered for what they did (8 MB); past them the one that has been idle
+    for longest is forgotten, and so begins anew."""
     message_rate: Rate = Rate(per_s=2000, burst=10_000)
     """Messages of a session: `rate_limited`. A message to many counts one more for every 50 of them."""
     byte_rate: Rate = Rate(per_s=1_048_576, burst=8_388_608)

@@ -17,6 +17,7 @@ from picows import WSFrame, WSListener, WSMsgType, WSTransport
 from ..core.close_codes import CloseCode
 from ..core.events import DialectName
 from ..core.limits import Limits
+from ..core.liveness import Liveness, Verdict
 from ..core.rate_limits import TokenBucket
 from ..errors import RefusedError
 from .clients import FRAME_HEADER_ROOM, Address, Client, Text, payload_of
@@ -44,11 +45,10 @@ class Connection(WSListener):
         "_dialect",
         "_fragments",
         "_frames_left",
-        "_heard",
         "_hub",
         "_is_closing",
         "_limits",
-        "_quiet_s",
+        "_liveness",
         "transport",
     )
 
@@ -67,8 +67,7 @@ class Connection(WSListener):
         self._frames_left: TokenBucket
         self._client: Client | None = None
         self._fragments: _Fragments | None = None
-        self._heard = True
-        self._quiet_s = 0.0
+        self._liveness = Liveness(limits)
         self._is_closing = False
         self._closing_s = 0.0
 
@@ -84,7 +83,7 @@ class Connection(WSListener):
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         try:
-            self._heard = True
+            self._liveness.heard = True
             self._frames_left.tokens -= 1.0
             if self._frames_left.tokens < 0 and self._frames_left.debt_s(self._now()) > 0:
                 self.close(CloseCode.RATE_LIMITED, "too many frames")
@@ -168,11 +167,10 @@ class Connection(WSListener):
             return
         if self._client is not None:
             self._hub.tick(self._client)
-        self._quiet_s = 0.0 if self._heard else self._quiet_s + elapsed_s
-        self._heard = False
-        if self._quiet_s >= self._limits.liveness_timeout_s:
+        verdict = self._liveness.tick(elapsed_s)
+        if verdict is Verdict.DEAD:
             self.close(CloseCode.NOT_RESPONDING, "nothing was heard from you, pings included")
-        elif self._quiet_s >= self._limits.ping_interval_s:
+        elif verdict is Verdict.QUIET:
             self.transport.send_ping(b"")
 
     def _now(self) -> float:

@@ -1,7 +1,7 @@
 """The room that a client is in: who is there, what was said, and what became of what it said itself.
 
-Above a `ClientSession`, whose effects of rooms it takes (`greeted`, `welcomed`, `delivered`, `lost`); what it wants sent
-and told comes back as `Send` and events. Promises to its owner:
+Above a `ClientSession`, whose effects it takes (`greeted`, `welcomed`, `delivered`, `ended`); what it wants sent and
+told comes back as `Send` and events. Promises to its owner:
 
 - every room message is told once, in the room's order; where some may be missing, `Gap` says so;
 - every `say` is settled once: with its offset, or with an error. `delivery_unknown` means that nobody can tell.
@@ -182,9 +182,6 @@ class ClientRoom:
             case "error":
                 return self._refused(message, now)
         return []
-
-    def lost(self) -> None:
-        """The session has no connection for now; what is said meanwhile waits in it."""
 
     def ended(self) -> list[Output]:
         """There is no session any more."""
