@@ -8,9 +8,10 @@ import socket
 
 from ..errors import ConfigurationError
 
-__all__ = ["bind", "is_loopback", "lan_address", "public_hosts"]
+__all__ = ["BACKLOG", "bind", "is_loopback", "lan_address", "public_hosts"]
 
-_BACKLOG = 4096
+BACKLOG = 4096
+"""Connections that the kernel keeps until they are accepted. Whoever comes past them waits a second and tries again."""
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -27,7 +28,7 @@ def bind(host: str, port: int) -> socket.socket:
         if family == socket.AF_INET6:
             listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(host != "::"))
         listener.bind(address)
-        listener.listen(_BACKLOG)
+        listener.listen(BACKLOG)
     except OSError as error:
         listener.close()
         raise _explain(error, host, port) from None

@@ -13,27 +13,27 @@ import time
 from collections.abc import Callable
 
 import structlog
-from picows import ws_create_server
 
 from ..brokers.memory import MemoryBroker
 from ..core.close_codes import CloseCode
 from ..core.limits import Limits
 from .addresses import bind, is_loopback, public_hosts
+from .admission import Admission
 from .config import ServerConfig
 from .connection import Connection
 from .gate import Gate
 from .hub import Hub
-from .logs import picows_logger
+from .listener import listen
 from .pages import Pages
 from .tls import load_context, self_signed_context
+from .token_keys import load_keys
+from .tokens import TokenVerifier
 
 __all__ = ["Server"]
 
 _TICK_S = 1.0
 _DRAIN_INTERVAL_S = 0.1
 _DRAIN_BATCH_MIN = 50
-_READ_BUFFER_BYTES = 2048
-"""Per idle connection; grows with the messages. 10 kB a connection with this, 29 kB with picows' default."""
 
 log = structlog.get_logger("sheetbend")
 
@@ -51,6 +51,7 @@ class Server:
         self.fingerprint: str | None = None
         """SHA-256 of the certificate that `tls_auto` made."""
         self._ssl = self._ssl_context()
+        self._verifier = self._token_verifier()
         self._is_stopping = False
         self._stop = asyncio.Event()
         self._hurry = asyncio.Event()
@@ -81,28 +82,19 @@ class Server:
             new_user_id=lambda: secrets.token_hex(16),
             new_secret=lambda: secrets.token_hex(32),
             clock=loop.time,
+            verifier=self._verifier,
         )
+        admission = Admission(limits, self._config.trusted_proxies, loop.time)
         gate = Gate(
             hub,
             self._pages,
+            admission,
             self._config,
             is_loopback=self.is_loopback,
             is_ready=lambda: not self._is_stopping,
         )
-        server = await ws_create_server(
-            gate,
-            sock=self._listener,
-            ssl=self._ssl,
-            ssl_handshake_timeout=limits.handshake_timeout_s if self._ssl else None,
-            ssl_shutdown_timeout=limits.close_timeout_s if self._ssl else None,
-            websocket_handshake_timeout=limits.handshake_timeout_s,
-            enable_auto_pong=False,
-            max_frame_size=limits.frame_bytes_max,
-            read_buffer_init_size=_READ_BUFFER_BYTES,
-            logger_name=picows_logger(),
-            use_aiofastnet=False,
-        )
-        ticking = asyncio.create_task(_tick(hub, gate.connections))
+        server = await listen(gate, self._listener, limits=limits, tls=self._ssl)
+        ticking = asyncio.create_task(_tick(hub, admission, gate.connections))
         log.info("node_started", port=self.port)
         on_ready()
         try:
@@ -120,6 +112,13 @@ class Server:
         """Make `run` end; again: at once, without pacing."""
         (self._hurry if self._stop.is_set() else self._stop).set()
 
+    def _token_verifier(self) -> TokenVerifier | None:
+        config = self._config
+        if config.auth == "none":
+            return None
+        keys = load_keys(config.token_secrets, config.token_secret_files, config.token_keys)
+        return TokenVerifier(keys, audience=config.token_audience, limits=config.limits, clock=time.time)
+
     def _ssl_context(self) -> ssl.SSLContext | None:
         if self._config.tls_auto:
             hosts = dict.fromkeys([*public_hosts(self._listener), "localhost", "127.0.0.1", socket.gethostname()])
@@ -130,9 +129,10 @@ class Server:
         return None
 
 
-async def _tick(hub: Hub, connections: set[Connection]) -> None:
+async def _tick(hub: Hub, admission: Admission, connections: set[Connection]) -> None:
     while True:
         await asyncio.sleep(_TICK_S)
+        _safely(admission.tick)
         _safely(lambda: hub.expire(asyncio.get_running_loop().time()))
         for connection in list(connections):
             _safely(lambda: connection.tick(_TICK_S))  # noqa: B023  # called at once

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from ..core.limits import Limits
 from ..errors import ConfigurationError
+from .admission import Network
 
-__all__ = ["DEFAULT_PORTS", "LogFormat", "LogLevel", "ServerConfig"]
+__all__ = ["DEFAULT_PORTS", "Auth", "LogFormat", "LogLevel", "ServerConfig"]
 
+Auth = Literal["none", "token"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 LogFormat = Literal["text", "json"]
 
@@ -31,6 +34,16 @@ class ServerConfig:
     tls_key: Path | None = None
     tls_auto: bool = False
     """Make a self-signed certificate at start."""
+    auth: Auth = "none"
+    """`token`: whoever connects needs a token by one of the keys below."""
+    token_secrets: Sequence[str] = field(default=(), repr=False)
+    token_secret_files: Sequence[Path] = ()
+    token_keys: Sequence[Path] = ()
+    """Files with public keys: PEM or JWKS."""
+    token_audience: str | None = None
+    """What tokens must have in `aud`."""
+    trusted_proxies: Sequence[Network] = ()
+    """Whose `X-Forwarded-For` is believed."""
     log_level: LogLevel = "info"
     log_format: LogFormat = "text"
     limits: Limits = field(default_factory=Limits)
@@ -42,6 +55,10 @@ class ServerConfig:
             raise ConfigurationError("bad_tls", "--tls-cert and --tls-key go together: give both.")
         if self.tls_auto and self.tls_cert is not None:
             raise ConfigurationError("bad_tls", "Give either --tls auto or --tls-cert and --tls-key, not both.")
+        if self.auth == "none" and (self.token_secret_files or self.token_keys or self.token_audience is not None):
+            raise ConfigurationError("bad_auth", "Token keys and --token-audience do nothing without --auth token.")
+        if self.token_audience == "":
+            raise ConfigurationError("bad_auth", "--token-audience takes a name, not nothing.")
         for origin in self.allow_origins:
             if _ORIGIN.fullmatch(origin) is None:
                 raise ConfigurationError(

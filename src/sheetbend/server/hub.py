@@ -92,7 +92,7 @@ class Hub:
             self.register(client)
         elif dialect == "lesson":
             session.end()
-            self.refuse(client, RefusedError("token_required", _LESSON_NEEDS_TOKEN))
+            self.refuse(client, RefusedError("token_required", _LESSON_REFUSED))
             outbox.close(CloseCode.UNAUTHORIZED, "this server asks for tokens")
 
     def disconnect(self, client: Client, outbox: Outbox) -> None:
@@ -251,7 +251,7 @@ class Hub:
     def happened(self, room: Room, event: Event) -> None:
         match event:
             case Said() if event.to is not None:
-                self._deliver({*event.to, event.sender}, lambda d: d.encode_event(event))
+                self._deliver(dict.fromkeys((*event.to, event.sender)), lambda d: d.encode_event(event))
             case MemberJoined():
                 self._deliver(room.members, lambda d: d.encode_event(event), without=event.member.user_id)
             case Left():
@@ -315,14 +315,14 @@ class Hub:
         waits_s = max(session.messages_left.debt_s(now), session.bytes_left.debt_s(now))
         if waits_s == 0:
             return True
+        ref, is_counted = client.dialect.peek(text)
+        if not is_counted:
+            return True  # it keeps the session going, and `Limits.frame_rate` bounds it
         session.messages_left.tokens += 1.0
         session.bytes_left.tokens += len(text)
-        self._refuse_rate(client, waits_s, client.dialect.read_ref(text))
-        return False
-
-    def _refuse_rate(self, client: Client, waits_s: float, ref: str | None) -> None:
         sentence = f"That is more than is allowed: try again in {waits_s:.3g} s."
         self.refuse_unread(client, RefusedError("rate_limited", sentence, ref, retry_after_s=round(waits_s, 3)))
+        return False
 
     def _perform(self, client: Client, effects: Iterable[Effect]) -> None:
         for effect in effects:
@@ -392,6 +392,6 @@ class Hub:
             client.outbox.close(effect.code, effect.reason)
 
 
-_LESSON_NEEDS_TOKEN = (
+_LESSON_REFUSED = (
     "This server asks for tokens, which the lesson dialect has no place for: offer the subprotocol sheetbend.v1."
 )

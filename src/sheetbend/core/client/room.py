@@ -125,6 +125,8 @@ class ClientRoom:
         self._join_ref: str | None = None
         self._is_back = False
         """A roster now tells what was missed."""
+        self._failure: str | None = None
+        """Why it can't be in the room any more."""
         self._rejoin_at: float | None = None
         self._attempt = 0
 
@@ -133,6 +135,8 @@ class ClientRoom:
     def say(self, data: Any, to: tuple[str, ...] | None = None) -> tuple[str, list[Output]]:
         """Say something to everybody, or to some. Returns its id and what follows."""
         message_id = self._new_id()
+        if self._failure is not None:
+            return message_id, [Settled(message_id, error=self._failure)]
         if len(self._pending) >= PENDING_MAX:
             return message_id, [Settled(message_id, error="too_many_pending")]
         message: Json = {"type": "message", "roomId": self.id, "data": data, "id": message_id, "ref": message_id}
@@ -185,9 +189,7 @@ class ClientRoom:
 
     def ended(self) -> list[Output]:
         """There is no session any more."""
-        self.is_in = False
-        self.members = {}
-        return self._settle_all("closed")
+        return self._fail("closed")
 
     def expire(self, now: float) -> list[Output]:
         """Try again to enter a room that had no place."""
@@ -258,9 +260,7 @@ class ClientRoom:
 
     def _gone(self, user_id: str, reason: str) -> list[Output]:
         if user_id == self.user_id:
-            self.is_in = False
-            self.members = {}
-            return [Failed(reason), *self._settle_all("not_in_room")]
+            return [Failed(reason), *self._fail("not_in_room")]
         if self.members.pop(user_id, None) is None:
             return []
         return [MemberGone(user_id, reason)]
@@ -277,7 +277,7 @@ class ClientRoom:
             self._attempt += 1
             self._rejoin_at = now + max(delay_s, error.get("retryAfterS", 0.0))
             return []
-        return [Failed(error["code"]), *self._settle_all(error["code"])]
+        return [Failed(error["code"]), *self._fail(error["code"])]
 
     def _flush(self) -> list[Output]:
         """Send what waits, in order, as far as the server remembers ids."""
@@ -300,7 +300,10 @@ class ClientRoom:
             return []
         return [Settled(message_id, offset, error)]
 
-    def _settle_all(self, error: str) -> list[Output]:
+    def _fail(self, error: str) -> list[Output]:
+        self._failure = error
+        self.is_in = False
+        self.members = {}
         settled = [Settled(message_id, error=error) for message_id in self._pending]
         self._pending.clear()
         return list(settled)

@@ -52,9 +52,10 @@ class Dialect(ABC):
     ) -> list[bytes]:
         """Return the messages that tell the newcomer `user_id` who is there, and what was said."""
 
-    def read_ref(self, text: bytes) -> str | None:
-        """Return the `ref` of a message that is not decoded any further, if it has a usable one."""
-        return None
+    def peek(self, text: bytes) -> tuple[str | None, bool]:
+        """Return the `ref` of a message that is not decoded any further, if it has a usable one, and whether it counts
+        (PROTOCOL.md, "Resume")."""
+        return None, True
 
     @abstractmethod
     def encode_error(self, error: RefusedError) -> bytes: ...

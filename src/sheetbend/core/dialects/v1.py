@@ -260,11 +260,12 @@ class _Error(_Out, tag="error"):
     ref: str | None = None
 
 
-class _RefOnly(msgspec.Struct, gc=False):
+class _Head(msgspec.Struct, gc=False):
+    type: str = ""
     ref: str | None = None
 
 
-_decode_ref = msgspec.json.Decoder(_RefOnly).decode
+_decode_head = msgspec.json.Decoder(_Head).decode
 
 
 _FORWARD: dict[type[Message], Callable[[Any, str, str], _Out]] = {
@@ -421,12 +422,12 @@ class V1Dialect(Dialect):
     def encode_draining(self, within_s: float) -> bytes:
         return _encode(_Draining(within_s))
 
-    def read_ref(self, text: bytes) -> str | None:
+    def peek(self, text: bytes) -> tuple[str | None, bool]:
         try:
-            ref = _decode_ref(text).ref
+            head = _decode_head(text)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            return None
-        return ref if self._is_ref(ref) else None
+            return None, True
+        return (head.ref if self._is_ref(head.ref) else None), head.type not in _UNCOUNTED
 
     def _is_ref(self, ref: object) -> bool:
         return isinstance(ref, str) and 1 <= len(ref) <= self._limits.ref_chars_max and is_printable(ref)
