@@ -97,7 +97,8 @@ class Checks:
         self._require(user_id not in self._owner, f"user id {user_id} was given twice")
         self._owner[user_id] = client
         if effect.recovered is False:
-            self._records[client].gaps_due += 1
+            record = self._records[client]
+            record.gaps_due = record.gaps + 1
 
     def delivered(self, client: SimulatedClient, message: Json) -> None:
         record = self._records[client]
@@ -216,7 +217,7 @@ class Checks:
                     if to is None
                     else offset > stay.entered_at and (stay.user_id in to or self._owner[stay.user_id] is sender)
                 )
-                self._require(not is_missing, f"{client.name} never heard {message_id} at {epoch}:{offset}")
+                self._require(not is_missing, f"{client.name} never heard {message_id} at {epoch}:{offset}, {stay}")
 
     def _rosters(self) -> None:
         rooms = self._world.server.broker._rooms

@@ -126,6 +126,9 @@ class SimulatedServer:
         self.start()
 
     def start(self) -> None:
+        """Come up with nothing in memory; nothing if it is up."""
+        if self.is_up:
+            return
         self.broker = MemoryBroker(
             LIMITS,
             new_epoch=lambda: f"epoch{next(self._ids)}",

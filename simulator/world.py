@@ -328,7 +328,8 @@ class World:
         link = client.link
         if link is not None:
             link.to_client.is_stuck = True
-            self.scheduler.after(random.choice((3, 6, 11)), link.to_client.release)
+            after_s = random.choice((3, 6, 11))
+            self.scheduler.after(after_s, lambda: link in self.stuck or link.to_client.release())
 
     def _network_change(self, client: SimulatedClient, random: Random) -> None:
         if random.random() < 0.5:
@@ -403,8 +404,7 @@ class World:
         for link in list(self.stuck):
             link.release()
         self.stuck.clear()
-        if not self.server.is_up:
-            self.server.start()
+        self.server.start()
 
     def _open_rooms(self) -> None:
         """Let everybody in again, whatever moderators did."""

@@ -136,7 +136,7 @@ class MemoryBroker:
             raise RefusedError("not_in_room", "You are not in this room.")
         return room
 
-    def _change(self, room_id: str, user_id: str, ref: str | None, verb: Callable[[Room], list[Outcome]]) -> None:
+    def _change(self, room_id: str, user_id: str, ref: str | None, verb: Callable[[Room], Iterable[Outcome]]) -> None:
         try:
             room = self._require(room_id)
             outcomes = verb(room)

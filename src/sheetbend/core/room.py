@@ -10,7 +10,7 @@ others: delivery (`server.hub`), when to forget an empty room (`brokers`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import msgspec
 from msgspec import Raw, Struct
@@ -207,7 +207,8 @@ class Room:
 
     # Moderation.
 
-    def moderate(self, user_id: str, verb: Moderation, ref: str | None) -> list[Outcome]:
+    def moderate(self, user_id: str, verb: Moderation, ref: str | None) -> Iterable[Outcome]:
+        """Take one outcome after the other: the room is as each says only until the next is asked for."""
         if "moderate" not in self._require(user_id).can:
             raise RefusedError("not_allowed", "You may not moderate this room.")
         match verb:
@@ -230,16 +231,13 @@ class Room:
             case Remove():
                 return self._remove(verb.user_id, ref)
 
-    def _set_access(self, access: Access, ref: str | None) -> list[Outcome]:
+    def _set_access(self, access: Access, ref: str | None) -> Iterator[Outcome]:
         self.access = access
-        outcomes: list[Outcome] = [RoomUpdated(self.id, self._next_offset(), access, ref)]
-        if access == "open":
-            waiting = list(self.waiting.values())
-            self.waiting.clear()
-            for each in waiting:
-                outcomes += self._let_in_waiting(each)
-                outcomes.append(Told(tuple(self.moderators), KnockEnded(self.id, each.member.user_id)))
-        return outcomes
+        yield RoomUpdated(self.id, self._next_offset(), access, ref)
+        while access == "open" and self.waiting:
+            waiting = self.waiting.pop(next(iter(self.waiting)))
+            yield from self._let_in_waiting(waiting)
+            yield Told(tuple(self.moderators), KnockEnded(self.id, waiting.member.user_id))
 
     def _mute(self, sender: str, verb: Mute, ref: str | None) -> list[Outcome]:
         member = self._target(verb.user_id)

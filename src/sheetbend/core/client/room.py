@@ -123,6 +123,8 @@ class ClientRoom:
         self._policy = FullJitter(base_s=1)
         self._pending: dict[str, _Pending] = {}
         self._join_ref: str | None = None
+        self._has_joined = False
+        """Right behind the hello that `welcomed` will answer."""
         self._is_back = False
         """A roster now tells what was missed."""
         self._failure: str | None = None
@@ -153,7 +155,7 @@ class ClientRoom:
 
     def greeted(self) -> list[Output]:
         """A new session is being opened: join right behind hello."""
-        self._join_ref = None
+        self._has_joined = True
         return self._join()
 
     def welcomed(self, welcome: Json, recovered: bool | None) -> list[Output]:
@@ -164,7 +166,8 @@ class ClientRoom:
             self._is_back = True
             self.is_in = False
             self.members = {}
-        return [] if self._join_ref is not None else self._join()
+        has_joined, self._has_joined = self._has_joined, False
+        return [] if has_joined else self._join()
 
     def delivered(self, message: Json, now: float) -> list[Output]:
         """Take a message of the server's."""
@@ -204,6 +207,7 @@ class ClientRoom:
     # The parts.
 
     def _join(self) -> list[Output]:
+        self._rejoin_at = None
         self._join_ref = self._new_id()
         join: Json = {"type": "join", "roomId": self.id, "name": self.name, "ref": self._join_ref}
         if self.epoch:
