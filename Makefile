@@ -7,7 +7,7 @@ INSTALLED := $(VENV)/.installed
 ASSETS := src/sheetbend/server/assets/index.html
 WEB_SOURCES := $(shell find web protocol \( -name node_modules -o -name dist \) -prune -o -type f -print)
 
-.PHONY: serve test check bench e2e web lock format clean
+.PHONY: serve test check sim autobahn bench e2e web lock format clean
 
 serve: $(INSTALLED) $(ASSETS)  ## Start the server; ARGS are its flags
 	$(BIN)/sheetbend serve $(ARGS)
@@ -23,6 +23,9 @@ check: $(INSTALLED) $(ASSETS)  ## Lint, format, types
 	$(BIN)/mypy
 	npm --prefix web run check
 
+sim: $(INSTALLED)  ## The simulator; SEEDS=100000 START=0, or one SEED=7, with MUTANT=name
+	$(BIN)/python -m simulator $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),2000) --start $(or $(START),0)) $(if $(MUTANT),--mutant $(MUTANT))
+
 e2e: $(INSTALLED) $(ASSETS)  ## The tests in Chromium alone
 	scripts/install-package.sh chromium chromium
 	$(BIN)/python -m pytest -m e2e
@@ -30,6 +33,10 @@ e2e: $(INSTALLED) $(ASSETS)  ## The tests in Chromium alone
 bench: $(INSTALLED) $(ASSETS)  ## Beside plain Node, Socket.IO, PeerServer and the floor; ARGS as in benchmarks/README.md
 	npm --prefix benchmarks install --no-save --no-audit --no-fund
 	$(BIN)/python -m benchmarks $(ARGS)
+
+autobahn: $(INSTALLED) $(ASSETS)  ## Autobahn's WebSocket cases; ARGS=--all: websockets, aiohttp and plain picows as well
+	autobahn/install.sh $(BIN)/python
+	$(BIN)/python -m autobahn $(ARGS)
 
 web: $(ASSETS)  ## Build the SDK and the room app
 

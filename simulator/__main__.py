@@ -12,8 +12,9 @@ from collections.abc import Sequence
 
 import structlog
 
-from .checks import Violation
+from .checks import ViolationError
 from .mutants import MUTANTS, mutated
+from .traces import write_traces
 from .world import Action, Outcome, World, plan
 
 
@@ -25,7 +26,7 @@ def run(seed: int, mutant: str | None = None, actions: Sequence[Action] | None =
         violation = None
         try:
             world.run()
-        except Violation as broken:
+        except ViolationError as broken:
             violation = str(broken)
         except Exception:
             violation = f"uncaught: {traceback.format_exc()}"
@@ -120,6 +121,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, help="only this one, and explain it")
     parser.add_argument("--mutant", choices=list(MUTANTS), help="with this planted bug")
     parser.add_argument("--mutants", action="store_true", help="look for every planted bug")
+    parser.add_argument("--traces", action="store_true", help="write the traces for other languages anew")
     options = parser.parse_args()
     _be_quiet()
     seeds = range(options.start, options.start + options.seeds)
@@ -129,6 +131,9 @@ def main() -> int:
             _explain(outcome, options.mutant)
             return 1
         print(f"seed {outcome.seed}: every promise held, trace {outcome.trace_hash}, {outcome.events_count} events")
+        return 0
+    if options.traces:
+        write_traces()
         return 0
     if options.mutants:
         return _run_mutants(seeds)

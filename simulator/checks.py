@@ -20,14 +20,16 @@ if TYPE_CHECKING:
     from .client import SimulatedClient
     from .world import World
 
-__all__ = ["Checks", "Violation"]
+__all__ = ["MUTE_NAME", "Checks", "ViolationError"]
 
 _NOBODY_KNOWS = frozenset({"delivery_unknown", "closed"})
+MUTE_NAME = "c7"
+"""Where there are tokens, this one's is without `message`."""
 _TICK_S = 1.0
 _SLACK_S = 1.5
 
 
-class Violation(Exception):
+class ViolationError(Exception):
     """A promise was broken."""
 
 
@@ -61,7 +63,7 @@ class _Record:
 
 
 class Checks:
-    """One run's. Each method raises Violation."""
+    """One run's. Each method raises ViolationError."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -75,6 +77,8 @@ class Checks:
         self._signalled: dict[tuple[str, str], list[int]] = defaultdict(list)
         self._refused_signals: set[int] = set()
         self._recovered_count = 0
+        self._times: dict[tuple[str, int], float] = {}
+        """When each session said something, by the server's clock."""
         self._messages_of: dict[str, list[tuple[str, int, int]]] = defaultdict(list)
 
     # What clients do.
@@ -89,9 +93,11 @@ class Checks:
 
     def welcomed(self, client: SimulatedClient, effect: Welcomed) -> None:
         user_id = effect.welcome["userId"]
+        self._require(not self._world.has_run_out(client), f"{client.name} came in with a token that has run out")
         if effect.recovered:
             self._require(self._owner.get(user_id) is client, f"{client.name} went on with a session not its own")
-            self._require(self._gone.get(user_id) != "disconnect", f"{client.name} recovered, but others heard that it left")
+            is_gone = self._gone.get(user_id) == "disconnect" and user_id not in self._world.given_up
+            self._require(not is_gone, f"{client.name} recovered, but others heard that it left")
             self._recovered_count += 1
             return
         self._require(user_id not in self._owner, f"user id {user_id} was given twice")
@@ -102,6 +108,8 @@ class Checks:
 
     def delivered(self, client: SimulatedClient, message: Json) -> None:
         record = self._records[client]
+        is_its_room = message.get("roomId", client.room.id) == client.room.id
+        self._require(is_its_room or message["type"] == "error", f"{client.name} is in a room its token isn't for")
         match message["type"]:
             case "offer":
                 self._signal(client, message)
@@ -135,6 +143,9 @@ class Checks:
                 record.gaps += 1
             case Failed():
                 client.was_removed = client.was_removed or event.error in ("removed", "banned", "not_admitted")
+                if event.error == "removed":
+                    self._world.removed.add((client.room.epoch, client.name))
+                    self._world.scheduler.after(1, client.try_to_return)
             case Entered():
                 self._require(record.gaps <= record.gaps_due, f"{client.name} was told of a gap that is none")
 
@@ -203,6 +214,7 @@ class Checks:
                 self._require(record.gaps == record.gaps_due, f"{client.name} was not told of a lost session")
         self._rosters()
         self._signals()
+        self._rates()
         self._order_of_each_sender()
 
     def _complete(self, client: SimulatedClient, record: _Record) -> None:
@@ -250,6 +262,17 @@ class Checks:
                 arrived = self._records[living[target]].signals[sender, target]
                 self._require(arrived == expected, f"signals {expected} were sent, {arrived} arrived")
 
+    def _rates(self) -> None:
+        """No session got more through than its rate lets: up to two bursts, as the clock is read late."""
+        times: dict[str, list[float]] = defaultdict(list)
+        for (sender, _), time in self._times.items():
+            times[sender].append(time)
+        rate = LIMITS.message_rate
+        for sender, said in times.items():
+            for first in said:
+                count = sum(first <= time <= first + 1 for time in said)
+                self._require(count <= 2 * rate.burst + rate.per_s, f"{sender} said {count} things in a second")
+
     def _order_of_each_sender(self) -> None:
         for name, places in self._messages_of.items():
             by_epoch: dict[str, list[tuple[int, int]]] = defaultdict(list)
@@ -275,15 +298,18 @@ class Checks:
         for member in (roster["you"], *roster["members"]):
             self._note_rights(record, member)
         self._require(
-            roster["access"] == "open" or client.name in self._world.admitted or "moderate" in roster["you"].get("can", ()),
+            roster["access"] == "open"
+            or client.name in self._world.admitted
+            or "moderate" in roster["you"].get("can", ()),
             f"{client.name} entered a room that is {roster['access']}",
         )
 
     def _joined(self, client: SimulatedClient, record: _Record, message: Json) -> None:
         member = message["member"]
-        may_enter = record.access != "locked" or "moderate" in (member.get("can") or ())
-        self._require(may_enter or member["name"] in self._world.admitted, f"{member['name']} entered a locked room")
-        self._require(member["name"] not in self._world.removed_names(client.room.id), "somebody banned came back")
+        may_enter = record.access == "open" or "moderate" in (member.get("can") or ())
+        name, epoch = member["name"], record.stays[-1].epoch
+        self._require(may_enter or name in self._world.admitted, f"{name} entered a {record.access} room")
+        self._require((epoch, name) not in self._world.removed, f"{name} was banned and came back")
         self._note_rights(record, member)
         self._see(client, record, message["offset"])
 
@@ -299,6 +325,7 @@ class Checks:
     def _message(self, client: SimulatedClient, record: _Record, message: Json) -> None:
         self._see(client, record, message["offset"])
         sender = message["sender"]
+        self._times[sender, message["offset"]] = message["time"] / 1000
         self._require(not record.muted.get(sender, False), f"{client.name} heard somebody muted")
         rights = record.can.get(sender)
         self._require(rights is None or "message" in rights, f"{client.name} heard somebody who may not speak")
@@ -313,6 +340,8 @@ class Checks:
         self._require(data["by"] == author.name and data["n"] == number, f"{heard.id} says something else")
         owner = self._owner.get(heard.sender)
         self._require(owner is None or owner.name == author.name, f"{heard.id} has a forged sender")
+        may_speak = not self._world.has_tokens or author.name != MUTE_NAME
+        self._require(may_speak, f"{author.name}'s token doesn't let it speak")
         self._require(author.room.id == client.room.id, f"{client.name} heard another room")
         epoch = record.stays[-1].epoch
         self._require(heard.id not in record.ids, f"{client.name} heard {heard.id} twice")
@@ -356,4 +385,4 @@ class Checks:
 
     def _require(self, holds: bool, what: str) -> None:
         if not holds:
-            raise Violation(f"at {self._world.scheduler.now:.3f} s: {what}")
+            raise ViolationError(f"at {self._world.scheduler.now:.3f} s: {what}")

@@ -54,6 +54,7 @@ class SimulatedClient:
         """It said goodbye, or was told that it is over."""
         self.was_removed = False
         self.resume_tokens: list[str] = []
+        self.recovered_at: float | None = None
         self.said_count = 0
         self._ids = 0
         self._wakes_at: float | None = None
@@ -77,6 +78,16 @@ class SimulatedClient:
         message_id, outputs = self.room.say(data, to)
         assert message_id == said_id
         self.tell(outputs)
+
+    def repeat(self) -> None:
+        """Send what it said first of all that is not answered yet once more."""
+        pending = next((each for each in self.room._pending.values() if each.is_sent), None)
+        if pending is not None:
+            self.tell([Send(pending.message)])
+
+    def try_to_return(self) -> None:
+        """It was put out of its room."""
+        self.tell([Send({"type": "join", "roomId": self.room.id, "name": self.name, "ref": "return"})])
 
     def send(self, kind: str, **fields: Any) -> bool:
         """Returns whether it could be sent."""
@@ -146,6 +157,7 @@ class SimulatedClient:
                 self.tell(self.room.greeted())
             case Welcomed():
                 self.resume_tokens.append(effect.welcome["resumeToken"])
+                self.recovered_at = self.now if effect.recovered else None
                 self.world.checks.welcomed(self, effect)
                 self.tell(self.room.welcomed(effect.welcome, effect.recovered))
             case Deliver():

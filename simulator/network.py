@@ -60,15 +60,14 @@ class Direction:
             self._scheduler.after(self._delay_s * self._random.uniform(0.5, 1.5), self._arrive)
 
     def _arrive(self) -> None:
-        """All that waits arrives at once, as it would in one segment."""
+        """Some of what waits arrives at once, as it would in one segment."""
         self._is_due = False
         if self.is_stuck:
             return
-        items, self._queue = self._queue, deque()
-        for item in items:
-            if self.is_cut:
-                return
-            self._deliver(item)
+        for _ in range(self._random.randint(1, 2 * len(self._queue) or 1)):
+            if not self._queue:
+                break
+            self._deliver(self._queue.popleft())
         self._schedule()
 
 

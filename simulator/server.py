@@ -13,7 +13,8 @@ from sheetbend.core.close_codes import CloseCode
 from sheetbend.core.limits import Limits
 from sheetbend.core.liveness import Liveness, Verdict
 from sheetbend.core.rate_limits import Rate
-from sheetbend.server.clients import ANYWHERE, Client, Text, payload_of
+from sheetbend.server.admission import Admission, TooMany
+from sheetbend.server.clients import Client, Text, payload_of
 from sheetbend.server.greeter import Verifier
 from sheetbend.server.hub import Hub
 
@@ -144,6 +145,7 @@ class SimulatedServer:
             clock=lambda: self.scheduler.now,
             verifier=self._verifier,
         )
+        self._admission = Admission(LIMITS, (), lambda: self.scheduler.now)
         self.is_up = True
         self._tick(self.hub)
 
@@ -164,9 +166,14 @@ class SimulatedServer:
             connection.close(CloseCode.SHUTTING_DOWN, "draining")
         self.hub.end()
 
-    def accept(self, connection: ServerConnection) -> None:
+    def accept(self, connection: ServerConnection, address: str) -> bool:
+        """Returns whether there is a place for it."""
+        lease = self._admission.admit(address)
+        if isinstance(lease, TooMany):
+            return False
         self.connections[connection] = None
-        self.hub.connect("sheetbend.v1", connection, ANYWHERE)
+        self.hub.connect("sheetbend.v1", connection, lease)
+        return True
 
     def gone(self, connection: ServerConnection) -> None:
         self.connections.pop(connection, None)
@@ -175,6 +182,7 @@ class SimulatedServer:
     def _tick(self, hub: Hub) -> None:
         if hub is not self.hub or not self.is_up:
             return
+        self._admission.tick()
         hub.expire(self.scheduler.now)
         for connection in list(self.connections):
             connection.tick()

@@ -10,10 +10,11 @@ from random import Random
 from typing import Any
 
 from sheetbend.core.client.effects import Effect
+from sheetbend.core.client.room import Send
 from sheetbend.server.token_keys import secret_key
 from sheetbend.server.tokens import TokenVerifier, mint
 
-from .checks import Checks
+from .checks import MUTE_NAME, Checks
 from .client import SimulatedClient
 from .network import Item, Link
 from .scheduler import Scheduler
@@ -27,6 +28,8 @@ CALM_S = 45.0
 """Then everything is mended, and so long later every promise must hold."""
 ROOMS = ("red", "green")
 _AUDIENCE = "simulator"
+_SKEW_MAX_S = 5.0
+_LEEWAY_S = 10.0
 _EPOCH_S = 1_700_000_000.0
 """What the wall clock shows at the start."""
 
@@ -58,6 +61,8 @@ _DOINGS = {
     "say_much": 3,
     "signal": 30,
     "update": 8,
+    "repeat": 8,
+    "stray": 2,
     "leave": 1,
     "moderate": 8,
 }
@@ -121,7 +126,9 @@ class World:
         self.given_up: set[str] = set()
         """Sessions that ended otherwise than by their grace."""
         self.admitted: set[str] = set()
-        self._removed: dict[str, set[str]] = {room: set() for room in ROOMS}
+        self.removed: set[tuple[str, str]] = set()
+        """Names that were removed, and in which life of a room."""
+        self._token_ends: dict[SimulatedClient, float] = {}
         self._signals = 0
         for number in range(random.randint(8, 11)):
             client = SimulatedClient(self, f"c{number}", ROOMS[number % 2], Random(f"client {seed} {number}"))
@@ -129,7 +136,7 @@ class World:
             self.scheduler.after(random.uniform(0, 2), client.start)
 
     def run(self) -> None:
-        """Raises Violation."""
+        """Raises ViolationError."""
         for action in self._actions:
             self.scheduler.at(action.at, self._doer(action))
         self.scheduler.at(BUSY_S + 0.001, self._mend)
@@ -145,9 +152,14 @@ class World:
 
     def token_for(self, client: SimulatedClient) -> str:
         """Mint a token. The first two of a room moderate it, one may not speak."""
+        expires_in_s = client.random.choice((12, 30, 90))
+        self._token_ends[client] = self.scheduler.now + expires_in_s
+        return self._mint(client, expires_in_s)
+
+    def _mint(self, client: SimulatedClient, expires_in_s: float) -> str:
         number = int(client.name.removeprefix("c"))
         can = ["publish", "subscribe"]
-        if number != 7:
+        if client.name != MUTE_NAME:
             can.append("message")
         if number < 4:
             can.append("moderate")
@@ -157,7 +169,7 @@ class World:
             rooms=[ROOMS[number % 2]],
             can=can,
             audience=_AUDIENCE,
-            expires_in_s=client.random.choice((12, 30, 90)),
+            expires_in_s=expires_in_s,
             now=_EPOCH_S + self.scheduler.now,
         )
 
@@ -183,7 +195,9 @@ class World:
         if not self.server.is_up:
             client.closed(link, 1006, "refused")
             return
-        self.server.accept(connection)
+        if not self.server.accept(connection, client.name):
+            client.closed(link, 1006, "429")
+            return
         client._do("opened", {}, client.session.opened(self.scheduler.now))
 
     def _arrive(self, connection: ServerConnection, item: Item) -> None:
@@ -209,6 +223,7 @@ class World:
         if self.recorded is not None:
             self.recorded.setdefault(client, []).append(
                 {
+                    "token": client.session._token,
                     "now": self.scheduler.now,
                     "input": {"type": name, **fields},
                     "random": drawn,
@@ -217,8 +232,9 @@ class World:
                 }
             )
 
-    def removed_names(self, room_id: str) -> set[str]:
-        return self._removed[room_id]
+    def has_run_out(self, client: SimulatedClient) -> bool:
+        """Whether the token that `client` showed last is too old, whatever the server's clock says."""
+        return self.has_tokens and self.scheduler.now > self._token_ends[client] + 2 * _SKEW_MAX_S + _LEEWAY_S
 
     # What happens.
 
@@ -240,6 +256,15 @@ class World:
     def _say_much(self, client: SimulatedClient, random: Random) -> None:
         for _ in range(random.randint(10, 40)):
             client.say(size=random.choice((0, 800)))
+
+    def _repeat(self, client: SimulatedClient, random: Random) -> None:
+        """Send something again that was not answered yet, as after a timeout of its own."""
+        client.repeat()
+
+    def _stray(self, client: SimulatedClient, random: Random) -> None:
+        """Try a room that the token isn't for."""
+        if self.has_tokens and not client.is_over:
+            client.tell([Send({"type": "join", "roomId": "blue", "name": client.name, "ref": "stray"})])
 
     def _flood(self, client: SimulatedClient, random: Random) -> None:
         for _ in range(150):
@@ -280,8 +305,8 @@ class World:
             case "remove" if others:
                 target = random.choice(others)
                 name = client.room.members[target]["name"]
-                if int(name[1]) >= 4 and client.send("remove", userId=target):
-                    self._removed[client.room.id].discard(name)
+                if int(name[1]) >= 4:
+                    client.send("remove", userId=target)
 
     # Faults.
 
@@ -329,7 +354,7 @@ class World:
         if link is not None:
             link.to_client.is_stuck = True
             after_s = random.choice((3, 6, 11))
-            self.scheduler.after(after_s, lambda: link in self.stuck or link.to_client.release())
+            self.scheduler.after(after_s, lambda: None if link in self.stuck else link.to_client.release())
 
     def _network_change(self, client: SimulatedClient, random: Random) -> None:
         if random.random() < 0.5:
@@ -354,7 +379,7 @@ class World:
 
     def _clock_jump(self, client: SimulatedClient, random: Random) -> None:
         """The server's wall clock is set; by less than tokens are given for."""
-        self._skew_s = random.uniform(-5, 5)
+        self._skew_s = random.uniform(-_SKEW_MAX_S, _SKEW_MAX_S)
 
     def _duplicate_tab(self, client: SimulatedClient, random: Random) -> None:
         """A copy of a page goes on with the same session; one of the two must end, and say so."""
@@ -365,12 +390,23 @@ class World:
 
     def _thief(self, client: SimulatedClient, random: Random) -> None:
         """Somebody tries resume tokens that are used up, or guessed."""
-        tokens = client.resume_tokens[:-2]
+        used_up = -1 if self._has_confirmed(client) else -2
+        tokens = client.resume_tokens[:used_up]
         if client.resume_tokens:
             newest = client.resume_tokens[-1]
             tokens.append(f"{newest[:-8]}{random.getrandbits(32):08x}")
         if tokens:
             self._raw_hello(random.choice(tokens), 0, self._require_refused)
+
+    def _has_confirmed(self, client: SimulatedClient) -> bool:
+        """Whether the server must know that its last token arrived: `ack` follows each recovered welcome at once."""
+        return (
+            client.is_ready
+            and client.link is not None
+            and client.link not in self.stuck
+            and client.recovered_at is not None
+            and self.scheduler.now > client.recovered_at + 2
+        )
 
     def _require_refused(self, welcome: dict[str, Any]) -> None:
         self.checks._require(welcome.get("recovered") is not True, "a stolen resume token was good")
@@ -392,10 +428,10 @@ class World:
         connection.link = Link(
             self.scheduler, self._random, to_server=lambda item: self._arrive(connection, item), to_client=hear
         )
-        self.server.accept(connection)
+        self.server.accept(connection, "elsewhere")
         hello: dict[str, Any] = {"type": "hello", "resume": {"token": resume_token, "received": received}}
         if self.has_tokens:
-            hello["token"] = self.token_for(self.clients[0])
+            hello["token"] = self._mint(self.clients[0], 60)
         connection.link.to_server.push(json.dumps(hello).encode())
 
     def _mend(self) -> None:

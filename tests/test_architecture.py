@@ -14,7 +14,7 @@ ALLOWED = {
     "core": {"core", "errors"},
     "brokers": {"brokers", "core", "errors"},
     "server": {"server", "brokers", "core", "errors", "__init__"},
-    "cli": {"server", "errors", "__init__"},
+    "cli": {"cli", "server", "core", "errors", "__init__"},
     "errors": set(),
 }
 CORE_MAY_IMPORT = {"msgspec"}

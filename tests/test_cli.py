@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import os
 import socket
 import ssl
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
-from tests.support.frames import upgrade_request
+from sheetbend.cli.limit_options import LimitOptions
+from sheetbend.core.limits import Limits
+from sheetbend.core.rate_limits import Rate
+from tests.support.frames import RawWebSocket, text, upgrade_request
 from tests.support.http import get, request
 from tests.support.process import ServerProcess
+from tests.support.tokens import OTHER_SECRET, SECRET
 
 OK, MISUSED = 0, 2
 NO_HOST = "no.such.host.invalid"
@@ -74,6 +84,29 @@ def assert_refused(result: subprocess.CompletedProcess[str], *words: str) -> Non
         (["--allow-origin", "https://*"], ["--allow-origin"]),
         (["--allow-origin", "*"], ["--allow-origin"]),
         (["--allow-origin", "null"], ["--allow-origin"]),
+        (["--trusted-proxy", "proxy.example"], ["--trusted-proxy", "proxy.example"]),
+        (["--trusted-proxy", "0.0.0.0/0"], ["--trusted-proxy"]),
+        (["--auth", "password"], ["--auth", "password"]),
+        (["--auth", "token"], ["SHEETBEND_TOKEN_SECRET", "openssl rand -hex 32", "--token-key"]),
+        (["--token-key", "empty.pem"], ["--auth token"]),
+        (["--token-audience", "here"], ["--auth token"]),
+        (["--auth", "token", "--token-audience", "", "--token-key", "empty.pem"], ["--token-audience"]),
+        (["--auth", "token", "--token-key", "empty.pem", "--port", "0"], ["empty.pem", "JWKS"]),
+        (["--auth", "token", "--token-secret-file", "none", "--port", "0"], ["Can't read none"]),
+        (["--auth", "token", "--token-secret-file", "empty.pem", "--port", "0"], ["empty.pem", "openssl rand -hex 32"]),
+        (["--resume-grace", "-1"], ["--resume-grace", "-1"]),
+        (["--resume-grace", "inf"], ["--resume-grace", "inf"]),
+        (["--history-age", "nan"], ["--history-age", "nan"]),
+        (["--history-messages", "-1"], ["--history-messages", "-1"]),
+        (["--history-bytes", "1.5"], ["--history-bytes", "1.5"]),
+        (["--connections-per-address", "0"], ["--connections-per-address"]),
+        (["--members-per-room", "9" * 400], ["--members-per-room"]),
+        (["--rooms-per-session", "0"], ["--rooms-per-session"]),
+        (["--rate-messages", "0"], ["--rate-messages"]),
+        (["--rate-bytes", "-5"], ["--rate-bytes"]),
+        (["--rate-joins", "0"], ["--rate-joins"]),
+        (["--rate-handshakes", "x"], ["--rate-handshakes"]),
+        (["--drain-timeout", "-1"], ["--drain-timeout"]),
         (["--config", "none.toml"], ["none.toml"]),
         (["--config", "."], ["Can't read"]),
         (["--config", "empty.pem", "--port", "x"], ["x"]),
@@ -81,7 +114,7 @@ def assert_refused(result: subprocess.CompletedProcess[str], *words: str) -> Non
     ids=" ".join,
 )
 def test_a_mistake_costs_one_line(tmp_path: Path, arguments: Sequence[str], words: Sequence[str]) -> None:
-    (tmp_path / "empty.pem").touch()
+    (tmp_path / "empty.pem").touch(mode=0o600)
     assert_refused(sheetbend("serve", *arguments, folder=tmp_path), *words)
 
 
@@ -106,6 +139,8 @@ def test_a_taken_port_is_named(tmp_path: Path) -> None:
         ("[serve", ["sheetbend.toml"]),
         ("port = = 1", ["sheetbend.toml"]),
         ("\udcff", ["sheetbend.toml"]),
+        ("[serve]\nresume_grace = -1", ["--resume-grace"]),
+        ("[serve]\nmembers_per_room = 1.5", ["members_per_room", "1.5"]),
         pytest.param("port = 0", ["port"], id="outside of a table"),
         pytest.param("[server]\nport = 0", ["server"], id="table of an unknown command"),
     ],
@@ -148,20 +183,27 @@ def test_file_and_variables_are_obeyed(tmp_path: Path) -> None:
         assert server.errors == ""
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["serve", "--help"], []], ids=" ".join)
-def test_help_fits_a_terminal(tmp_path: Path, arguments: Sequence[str]) -> None:
+@pytest.mark.parametrize(
+    ("arguments", "lines_max"),
+    [(["--help"], 24), ([], 24), (["token", "--help"], 24), (["serve", "--help"], 50)],
+    ids=str,
+)
+def test_help_fits_a_terminal(tmp_path: Path, arguments: Sequence[str], lines_max: int) -> None:
     result = sheetbend(*arguments, folder=tmp_path)
     assert (result.returncode, result.stderr) == (OK, "")
     lines = result.stdout.splitlines()
-    assert len(lines) <= 24
+    assert len(lines) <= lines_max
     assert max(map(len, lines)) <= 80
     assert "serve" in result.stdout
 
 
 def test_help_names_every_flag(tmp_path: Path) -> None:
-    text = sheetbend("serve", "--help", folder=tmp_path).stdout
+    help_ = sheetbend("serve", "--help", folder=tmp_path).stdout
     flags = ["host", "port", "allow-origin", "tls-cert", "tls-key", "tls", "log-level", "log-format", "config"]
-    assert [flag for flag in flags if f"--{flag} " not in text] == []
+    flags += ["auth", "token-secret-file", "token-key", "token-audience", "trusted-proxy", "resume-grace"]
+    flags += ["history-messages", "history-bytes", "history-age", "connections-per-address", "members-per-room"]
+    flags += ["rooms-per-session", "rate-messages", "rate-bytes", "rate-joins", "rate-handshakes", "drain-timeout"]
+    assert [flag for flag in flags if f"--{flag} " not in help_] == []
 
 
 def test_version(tmp_path: Path) -> None:
@@ -208,3 +250,203 @@ def test_listening_everywhere_names_an_address_to_open(host: str) -> None:
         assert server.url == f"http://localhost:{server.port}/"
         assert get(server.port, "/healthz").status == 200
         assert server.stop() == OK
+
+
+# Limits.
+
+
+def test_limits_are_obeyed_wherever_they_stand(tmp_path: Path) -> None:
+    (tmp_path / "sheetbend.toml").write_text("[serve]\nconnections_per_address = 1")
+    with ServerProcess(folder=tmp_path) as server, RawWebSocket.open(server.port):
+        assert request(server.port, upgrade_request()).status == 429
+        assert server.stop() == OK
+    with ServerProcess(folder=tmp_path, environment={"SHEETBEND_CONNECTIONS_PER_ADDRESS": "2"}) as server:
+        with RawWebSocket.open(server.port), RawWebSocket.open(server.port):
+            assert request(server.port, upgrade_request()).status == 429
+        assert server.stop() == OK
+
+
+def test_a_proxy_that_is_trusted_speaks_for_others(tmp_path: Path) -> None:
+    flags = ["--connections-per-address", "1", "--trusted-proxy", "127.0.0.0/8", "--trusted-proxy", "::1"]
+    with ServerProcess(flags, folder=tmp_path) as server, RawWebSocket.open(server.port):
+        assert request(server.port, upgrade_request()).status == 429
+        with RawWebSocket(server.port) as other:
+            other.send(upgrade_request(extra="X-Forwarded-For: 203.0.113.7\r\n"))
+            assert other.read_head().startswith("HTTP/1.1 101 ")
+        assert server.stop() == OK
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({}, Limits()),
+        ({"rate_messages": 2000.0, "rate_bytes": 1_048_576.0}, Limits()),
+        ({"rate_messages": 7.0}, Limits(message_rate=Rate(per_s=7, burst=35))),
+        ({"rate_joins": 0.1}, Limits(join_rate=Rate(per_s=0.1, burst=1))),
+        ({"rate_bytes": 10.0}, Limits(byte_rate=Rate(per_s=10, burst=65_536))),
+        ({"rate_handshakes": 1.0}, Limits(address_handshake_rate=Rate(per_s=1, burst=5))),
+        (
+            {"resume_grace": 0.0, "history_messages": 0, "history_bytes": 0, "history_age": 0.0, "drain_timeout": 0.0},
+            Limits(resume_grace_s=0, history_messages_max=0, history_bytes_max=0, history_age_s=0, drain_timeout_s=0),
+        ),
+        (
+            {"connections_per_address": 1, "members_per_room": 2, "rooms_per_session": 3},
+            Limits(connections_per_address_max=1, members_per_room_max=2, rooms_per_session_max=3),
+        ),
+    ],
+    ids=str,
+)
+def test_a_flag_is_a_limit(options: dict[str, Any], expected: Limits) -> None:
+    assert LimitOptions(**options).as_limits() == expected
+
+
+# Tokens.
+
+
+def minted(folder: Path, *arguments: str, **environment: str) -> dict[str, Any]:
+    """Mint a token and return its claims; nothing but the token may be said."""
+    result = sheetbend("token", *arguments, folder=folder, **environment)
+    assert (result.returncode, result.stderr) == (OK, "")
+    assert result.stdout.count("\n") == 1
+    payload = result.stdout.split(".")[1]
+    claims: dict[str, Any] = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    return claims
+
+
+def test_a_token_is_minted(tmp_path: Path) -> None:
+    before = int(time.time())
+    claims = minted(tmp_path, "--sub", "ada", "--room", "demo", SHEETBEND_TOKEN_SECRET=SECRET)
+    expires_at, issued_at = claims.pop("exp"), claims.pop("iat")
+    assert claims == {"sub": "ada", "room": "demo"}
+    assert before <= issued_at <= time.time()
+    assert expires_at == issued_at + 3600
+    flags = [
+        "--sub",
+        "ada",
+        "--room",
+        "demo",
+        "--room",
+        "team-*",
+        "--name",
+        "Ada",
+        "--can",
+        "message",
+        "--can",
+        "moderate",
+    ]
+    claims = minted(tmp_path, *flags, "--audience", "here", "--expires", "7d", SHEETBEND_TOKEN_SECRET=SECRET)
+    assert claims.pop("exp") - claims.pop("iat") == 7 * 86_400
+    assert claims == {
+        "sub": "ada",
+        "room": ["demo", "team-*"],
+        "name": "Ada",
+        "can": ["message", "moderate"],
+        "aud": "here",
+    }
+    claims = minted(tmp_path, *flags, SHEETBEND_TOKEN_SECRET=SECRET, SHEETBEND_TOKEN_AUDIENCE="there")
+    assert claims["aud"] == "there"
+
+
+def test_a_settings_file_for_serving_does_not_disturb_minting(tmp_path: Path) -> None:
+    (tmp_path / "sheetbend.toml").write_text('[serve]\nport = 1\nauth = "token"')
+    assert minted(tmp_path, "--sub", "ada", "--room", "demo", SHEETBEND_TOKEN_SECRET=SECRET)["sub"] == "ada"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], ["--sub"]),
+        (["--sub", "ada"], ["--room"]),
+        (["--sub", "", "--room", "x"], ["sub"]),
+        (["--sub", "ada", "--room", ""], ["room"]),
+        (["--sub", "ada", "--room", "x", "--name", "x" * 65], ["name"]),
+        (["--sub", "ada", "--room", "x", "--can", "fly"], ["--can", "fly"]),
+        (["--sub", "ada", "--room", "x", "--expires", "1"], ["--expires", "15m"]),
+        (["--sub", "ada", "--room", "x", "--expires", "0h"], ["--expires"]),
+        (["--sub", "ada", "--room", "x", "--expires", "-1h"], ["--expires"]),
+        (["--sub", "ada", "--room", "x", "--expires", "999999999d"], ["exp"]),
+        (["--sub", "ada", "--room", "x", "--private-key", "none.pem"], ["Can't read none.pem"]),
+        (["--sub", "ada", "--room", "x", "--private-key", "empty.pem"], ["empty.pem"]),
+        (["--sub", "ada", "--room", "x", "--token-secret-file", "empty.pem"], ["empty.pem", "openssl rand -hex 32"]),
+        (["--sub", "ada", "--room", "x", "--private-key", "a", "--token-secret-file", "b"], ["--private-key"]),
+        (["--sub", "ada", *["--room", "r" * 128] * 64], ["rooms"]),
+    ],
+    ids=str,
+)
+def test_a_mistake_in_minting_costs_one_line(tmp_path: Path, arguments: Sequence[str], words: Sequence[str]) -> None:
+    (tmp_path / "empty.pem").touch(mode=0o600)
+    assert_refused(sheetbend("token", *arguments, folder=tmp_path, SHEETBEND_TOKEN_SECRET=SECRET), *words)
+
+
+def test_minting_takes_a_key(tmp_path: Path) -> None:
+    words = ["SHEETBEND_TOKEN_SECRET", "--token-secret-file", "--private-key"]
+    assert_refused(sheetbend("token", "--sub", "ada", "--room", "x", folder=tmp_path), *words)
+
+
+def test_what_is_minted_is_taken(tmp_path: Path) -> None:
+    """By a shared secret in a variable, by the one before it in a file, and by a key pair."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    (tmp_path / "key.pem").touch(mode=0o600)
+    (tmp_path / "key.pem").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    (tmp_path / "secret").touch(mode=0o600)
+    (tmp_path / "secret").write_text(f"{OTHER_SECRET}\n")
+    public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    (tmp_path / "key.pub.pem").write_bytes(public)
+    mint = ["token", "--sub", "ada", "--room", "demo", "--audience", "here"]
+    by_variable = sheetbend(*mint, folder=tmp_path, SHEETBEND_TOKEN_SECRET=SECRET).stdout.strip()
+    by_file = sheetbend(*mint, "--token-secret-file", "secret", folder=tmp_path).stdout.strip()
+    by_key = sheetbend(*mint, "--private-key", "key.pem", "--kid", "k", folder=tmp_path).stdout.strip()
+    serve = ["--auth", "token", "--token-audience", "here"]
+    for flags, environment, taken in [
+        (["--token-secret-file", "secret"], {"SHEETBEND_TOKEN_SECRET": SECRET}, [by_variable, by_file]),
+        (
+            [],
+            {"SHEETBEND_TOKEN_SECRET": OTHER_SECRET, "SHEETBEND_TOKEN_SECRET_PREVIOUS": SECRET},
+            [by_variable, by_file],
+        ),
+        (["--token-key", "key.pub.pem"], {}, [by_key]),
+        ([], {"SHEETBEND_TOKEN_KEY": "key.pub.pem", "SHEETBEND_TOKEN_SECRET_FILE": "secret"}, [by_file, by_key]),
+    ]:
+        with ServerProcess([*serve, *flags], folder=tmp_path, environment=environment) as server:
+            for token in (by_variable, by_file, by_key):
+                assert hello(server.port, token) == ("welcome" if token in taken else "invalid_token")
+            assert hello(server.port, None) == "token_required"
+            assert server.stop() == OK
+            for canary in (SECRET, OTHER_SECRET, by_variable, by_file, by_key):
+                assert canary not in server.errors + server.announcement
+
+
+def hello(port: int, token: str | None) -> str:
+    """Return what a hello with `token` is answered by: `welcome`, or the code of an error."""
+    with RawWebSocket.open(port, subprotocol="sheetbend.v1") as raw:
+        raw.send(text("hello", **({} if token is None else {"token": token})))
+        answer = raw.read_message()
+        return str(answer.get("code", answer["type"]))
+
+
+def test_a_secret_is_shown_nowhere(tmp_path: Path) -> None:
+    """Not by help or errors, and no flag takes it, so that it isn't in the process list."""
+    secrets = {"SHEETBEND_TOKEN_SECRET": SECRET, "SHEETBEND_TOKEN_SECRET_PREVIOUS": OTHER_SECRET}
+    for arguments in (["serve", "--help"], ["token", "--help"], ["serve", "--prot", "1"], ["serve", "--host", NO_HOST]):
+        result = sheetbend(*arguments, folder=tmp_path, **secrets)
+        assert SECRET not in result.stdout + result.stderr
+        assert OTHER_SECRET not in result.stdout + result.stderr
+    for command in (["serve"], ["token", "--sub", "ada", "--room", "x"]):
+        refused = sheetbend(*command, f"--token-secret={SECRET}", folder=tmp_path)
+        assert_refused(refused, "--token-secret")
+        assert SECRET not in refused.stderr
+    (tmp_path / "sheetbend.toml").write_text(f'[serve]\ntoken_secret = "{SECRET}"')
+    refused = sheetbend("serve", folder=tmp_path)
+    assert_refused(refused, "token_secret")
+    assert SECRET not in refused.stderr
+    (tmp_path / "sheetbend.toml").unlink()
+    short = sheetbend("serve", "--auth", "token", "--port", "0", folder=tmp_path, SHEETBEND_TOKEN_SECRET=SECRET[:31])
+    assert_refused(short, "openssl rand -hex 32")
+    assert SECRET[:31] not in short.stderr
+
+
+def test_a_server_that_asks_for_no_tokens_warns_of_a_secret_that_does_nothing(tmp_path: Path) -> None:
+    with ServerProcess(folder=tmp_path, environment={"SHEETBEND_TOKEN_SECRET": SECRET}) as server:
+        assert server.stop() == OK
+        assert [line["event"] for line in server.log if line["level"] == "warning"] == ["token_secret_unused"]
+        assert SECRET not in server.errors

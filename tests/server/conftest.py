@@ -6,6 +6,7 @@ from itertools import count
 import pytest
 
 from tests.support.process import ServerProcess
+from tests.support.tokens import Keys
 
 _rooms = count(1)
 
@@ -24,3 +25,9 @@ def server() -> Iterator[ServerProcess]:
 def room_id() -> str:
     """A room that no other test is in."""
     return f"room {next(_rooms)}"
+
+
+@pytest.fixture(scope="session")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> Keys:
+    """A key pair of each kind that signs tokens."""
+    return Keys(tmp_path_factory.mktemp("keys"))

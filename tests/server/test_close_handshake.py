@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import ExitStack
 from time import monotonic, sleep
 
 import pytest
 
-from tests.support.frames import CLOSE, PING, TEXT, RawWebSocket, close_payload, frame, text
+from sheetbend.core.limits import Limits
+from tests.support.frames import CLOSE, CONTINUATION, PING, PONG, TEXT, RawWebSocket, close_payload, frame, text
+from tests.support.in_process import asynchronous, serving
 from tests.support.process import ServerProcess
+from tests.support.protocol import LIMITS
 
 VALID_CODES = [1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 3000, 3999, 4000, 4500, 4999]
 INVALID_CODES = [0, 1, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999, 5000, 65_535]
@@ -58,6 +62,32 @@ def test_a_reason_is_utf_8(server: ServerProcess) -> None:
         assert raw.read_close() in (1002, 1007)
 
 
+def test_what_came_in_one_burst_before_a_close_is_answered(server: ServerProcess) -> None:
+    with RawWebSocket.open(server.port) as raw:
+        too_big = frame(TEXT, b"x" * LIMITS["frameBytes"])
+        raw.send(text("?"), frame(PING, b"p"), too_big, frame(CLOSE, close_payload(1000)), frame(PING))
+        assert raw.read_message()["code"] == "unknown_type"
+        assert raw.read_frame() == (PONG, b"p")
+        assert raw.read_message()["code"] == "message_too_big"
+        assert raw.read_close() == 1000
+        assert raw.read_rest() == b""
+
+
+def test_what_waits_for_a_client_that_closes_is_sent_before_the_answer(server: ServerProcess, room_id: str) -> None:
+    with RawWebSocket.open(server.port) as talker, RawWebSocket.open(server.port, receive_buffer=4096) as reader:
+        reader.send(text("join", roomId=room_id), text("marker"))
+        reader.read_message()
+        talker.send(text("join", roomId=room_id), *[text("offer", sdp="x" * 60_000)] * 50, text("marker"))
+        while talker.read_message().get("code") != "unknown_type":
+            pass
+        reader.send(frame(CLOSE, close_payload(1000)))
+        assert reader.read_message()["type"] == "user-joined"
+        for _ in range(50):
+            assert reader.read_message()["type"] == "offer"
+        assert reader.read_close() == 1000
+        assert reader.read_rest() == b""
+
+
 @pytest.mark.parametrize("payload", [b"", close_payload(1000)], ids=["empty", "1000"])
 def test_what_follows_a_close_is_neither_obeyed_nor_answered(
     server: ServerProcess, room_id: str, payload: bytes
@@ -89,9 +119,35 @@ def test_what_follows_the_servers_close_is_not_obeyed(server: ServerProcess, roo
         assert witness.read_message()["code"] == "unknown_type"
 
 
+def test_who_is_closed_by_the_server_has_left_before_answering(server: ServerProcess, room_id: str) -> None:
+    with RawWebSocket.open(server.port) as witness, RawWebSocket.open(server.port) as raw:
+        witness.send(text("join", roomId=room_id), text("marker"))
+        witness.read_message()
+        raw.send(text("join", roomId=room_id), frame(TEXT, b"\xff"))
+        assert witness.read_message()["type"] == "user-joined"
+        raw.read_message()
+        assert raw.read_close() == 1007
+        witness.send(text("marker"))
+        assert witness.read_message()["type"] == "user-left"
+
+
+@asynchronous
+async def test_the_answer_to_the_servers_close_ends_the_socket_at_once() -> None:
+    async with serving(Limits(close_timeout_s=60)) as server:
+        await asyncio.to_thread(answer_the_servers_close, server.port)
+
+
+def answer_the_servers_close(port: int) -> None:
+    with RawWebSocket.open(port) as raw:
+        raw.send(frame(TEXT, b"\xff"))
+        assert raw.read_close() == 1007
+        raw.send(frame(CLOSE, close_payload(1007)))
+        assert raw.read_rest() == b""
+
+
 def test_a_close_inside_a_fragmented_message_ends_it(server: ServerProcess) -> None:
     with RawWebSocket.open(server.port) as raw:
-        raw.send(frame(TEXT, b"{", fin=False), frame(CLOSE, close_payload(1001)))
+        raw.send(frame(TEXT, b"{", fin=False), frame(CLOSE, close_payload(1001)), frame(CONTINUATION, b"}"))
         assert raw.read_close() == 1001
         assert raw.read_rest() == b""
 

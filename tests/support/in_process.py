@@ -35,8 +35,9 @@ class RunningServer:
 
 
 @asynccontextmanager
-async def serving(limits: Limits) -> AsyncIterator[RunningServer]:
-    server = Server(ServerConfig(port=0, limits=limits))
+async def serving(limits: Limits, **settings: Any) -> AsyncIterator[RunningServer]:
+    """Serve with `limits` and other settings of ServerConfig."""
+    server = Server(ServerConfig(port=0, limits=limits, **settings))
     ready = asyncio.Event()
     running = RunningServer(server, asyncio.create_task(server.run(ready.set)))
     await ready.wait()

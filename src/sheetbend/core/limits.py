@@ -52,6 +52,8 @@ class Limits:
     missed one of those can't resume."""
     resume_bytes_max: int = 1_048_576
     """The same in bytes."""
+    resume_total_bytes_max: int = 268_435_456
+    """The same for all sessions without a connection; past them those that left first end."""
     message_ids_max: int = 128
     """The last ids of each member's room messages, by which a repeat is known; an older one would be taken for new."""
     history_messages_max: int = 200
@@ -74,10 +76,10 @@ class Limits:
     """Removed members who may not return; past them the oldest ban is forgotten."""
     connections_max: int = 100_000
     """WebSocket connections of a node: HTTP 503."""
-    connections_per_address_max: int = 10_000
+    connections_per_address_max: int = 20_000
     """Connections, and sessions that outlive theirs, of one address (IPv6: one /64): HTTP 429."""
     idle_addresses_max: int = 16_384
-    """Addresses without a connection that are remembered for what they did (8 MB); past them the one that has been idle
+    """Addresses without a connection that are remembered for what they did (9 MB); past them the one that has been idle
     for longest is forgotten, and so begins anew."""
     message_rate: Rate = Rate(per_s=2000, burst=10_000)
     """Messages of a session: `rate_limited`. A message to many counts one more for every 50 of them."""

@@ -189,12 +189,12 @@ class Room:
     ) -> tuple[Said | None, Accepted]:
         """Give a message its place; no event if the sender has said it before. `time` is in ms since the epoch."""
         member = self._require(sender)
+        if message_id is not None and (offset := self._ids.get(sender, {}).get(message_id)) is not None:
+            return None, Accepted(self.id, self.epoch, offset, message_id, ref)
         if "message" not in member.can:
             raise RefusedError("not_allowed", "You may not send room messages.")
         if member.muted:
             raise RefusedError("muted", "A moderator has muted you.")
-        if message_id is not None and (offset := self._ids.get(sender, {}).get(message_id)) is not None:
-            return None, Accepted(self.id, self.epoch, offset, message_id, ref)
         missing = [user_id for user_id in to or () if user_id not in self.members]
         if missing:
             raise RefusedError("target_not_found", f"Not in this room: {', '.join(missing)}.")

@@ -49,7 +49,7 @@ class Stream(Generic[Text]):
         self._bytes += len(text)
         kept.append(text)
         if self._bytes > self._bytes_max or len(kept) > self._messages_max:
-            self._forget()
+            self._forget_oldest()
 
     def acknowledge(self, received: int) -> bool:
         """The other side has `received` of the sent. Returns whether that can be."""
@@ -67,6 +67,16 @@ class Stream(Generic[Text]):
             return None
         return tuple(self._kept)
 
-    def _forget(self) -> None:
+    @property
+    def oldest(self) -> int:
+        """The number of the oldest message that is kept; one more than `sent` if none is."""
+        return self.sent - len(self._kept) + 1
+
+    def forget(self) -> None:
+        """Keep nothing of what was sent so far."""
+        self._kept.clear()
+        self._bytes = 0
+
+    def _forget_oldest(self) -> None:
         while self._bytes > self._bytes_max or len(self._kept) > self._messages_max:
             self._bytes -= len(self._kept.popleft())

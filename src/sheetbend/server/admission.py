@@ -54,7 +54,9 @@ class Admission:
     def admit(self, address: str) -> Lease | TooMany:
         """Count a handshake and, if there is a place for it, a connection of `address`, as `address_of` gives it."""
         now = self._clock()
-        record = self._busy.get(address) or self._idle.get(address) or self._remember(address, now)
+        record = self._busy.get(address) or self._idle.get(address)
+        if record is None:
+            record = AddressRecord(address, self._limits, now, self._moved)
         wait_s = record.take_handshake(now)
         if wait_s > 0:
             return TooMany("Too many connections were opened from your address.", wait_s)
@@ -90,12 +92,6 @@ class Admission:
                 if not self._is_trusted(address):
                     break
         return _key(client)
-
-    def _remember(self, address: str, now: float) -> AddressRecord:
-        if len(self._idle) >= self._limits.idle_addresses_max:
-            self._idle.popitem(last=False)
-        record = self._idle[address] = AddressRecord(address, self._limits, now, self._moved)
-        return record
 
     def _moved(self, record: AddressRecord) -> None:
         """Take a record to the half of the table where it belongs now."""
@@ -147,7 +143,7 @@ class AddressRecord:
     def is_fresh(self, now: float) -> bool:
         """Whether a new one would say the same."""
         buckets = (self._handshakes, self._hellos, self._joins, self._failures)
-        return not self.held and all(bucket.is_full(now) for bucket in buckets)
+        return all(bucket.is_full(now) for bucket in buckets)
 
     def hold(self) -> None:
         self.held += 1

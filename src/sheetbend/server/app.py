@@ -75,6 +75,7 @@ class Server:
             new_epoch=lambda: secrets.token_hex(8),
             clock=loop.time,
             time_ms=lambda: time.time_ns() // 1_000_000,
+            elects=self._verifier is None,
         )
         hub = Hub(
             broker,

@@ -64,7 +64,7 @@ class Address(Protocol):
 class Client:
     """A session, the dialect it speaks, and the connection it speaks on; None while that is broken."""
 
-    __slots__ = ("address", "dialect", "expires_at", "outbox", "session", "told")
+    __slots__ = ("address", "dialect", "expires_at", "oldest", "outbox", "session", "silent_s", "told")
 
     def __init__(self, session: Session, dialect: Dialect, outbox: Outbox, address: Address) -> None:
         self.session = session
@@ -73,19 +73,9 @@ class Client:
         self.address = address
         self.told = 0
         """How many of its messages it knows to have arrived."""
+        self.oldest = 0
+        """The number of the oldest message that it hadn't acknowledged a second ago."""
+        self.silent_s = 0
+        """For how many seconds that has been the same one."""
         self.expires_at: float | None = None
         """When its token runs out, on the hub's clock."""
-
-
-class _Anywhere:
-    def take_hello(self, now: float) -> bool:
-        return True
-
-    take_join = has_failures_left = take_hello
-
-    def count_failure(self, now: float) -> None: ...
-
-    def release(self) -> None: ...
-
-
-ANYWHERE = _Anywhere()

@@ -58,6 +58,7 @@ class Greeter:
         self._new_secret = new_secret
         self._clock = clock
         self._ice_servers = ice_servers
+        self._failure_wait_s = 1 / limits.address_failure_rate.per_s
         self._expiries: list[tuple[float, str]] = []
         """When tokens run out, soonest first. A renewed one leaves its old entry, which then says nothing."""
 
@@ -118,7 +119,7 @@ class Greeter:
         if token is None:
             raise RefusedError("token_required", "This server asks for a token: put one into hello.")
         if not client.address.has_failures_left(now):
-            raise _too_many("wrong tokens", 1.0)
+            raise _too_many("wrong tokens", self._failure_wait_s)
         try:
             return self._verifier.verify(token)
         except RefusedError:
@@ -131,7 +132,7 @@ class Greeter:
         if resume is None or found is None:
             return None  # no guess: whoever comes back after a restart of the server has such a token
         if not client.address.has_failures_left(now):
-            raise _too_many("wrong resume tokens", 1.0)
+            raise _too_many("wrong resume tokens", self._failure_wait_s)
         if not found.session.is_resumed_by(resume.token):
             client.address.count_failure(now)
             return None

@@ -113,7 +113,7 @@ class Hub:
         session = client.session
         session.messages_left.tokens -= 1.0
         session.bytes_left.tokens -= len(text)
-        if (session.messages_left.tokens < 0 or session.bytes_left.tokens < 0) and not self._refill(client, text):
+        if (session.messages_left.tokens < 0 or session.bytes_left.tokens < 0) and not self._settle(client, text):
             return
         try:
             message, ref = client.dialect.decode(text)
@@ -127,7 +127,7 @@ class Hub:
             self._perform(client, session.receive(message, ref))
 
     def refuse_unread(self, client: Client, error: RefusedError) -> None:
-        """Answer a message that was not handed to `receive`, such as a binary one or one that is too big."""
+        """Answer a text message that was not handed to `receive`, such as one that is too big."""
         client.session.refuse(error)
         self.refuse(client, error)
 
@@ -136,9 +136,9 @@ class Hub:
         session = client.session
         if session.state is State.GREETING:
             self._perform(client, session.expire(self._clock()))
-        elif session.stream.received != client.told and client.outbox is not None and client.dialect is self._v1:
-            client.told = session.stream.received
-            client.outbox.send(self._v1.encode_ack(client.told))
+        elif client.dialect is self._v1:
+            self._acknowledge(client)
+            self._forget_unacknowledged(client)
 
     # What the server calls.
 
@@ -148,6 +148,7 @@ class Hub:
             if now - since < self._limits.resume_grace_s:
                 break
             self.end_session(self.clients[user_id], "disconnect")
+        self._keep_within_bound()
         self._greeter.expire(now)
         self._broker.expire(now)
 
@@ -273,6 +274,31 @@ class Hub:
 
     # The parts.
 
+    def _keep_within_bound(self) -> None:
+        """What is kept for sessions without a connection is bounded in all: those that left first end first."""
+        kept_bytes = sum(self.clients[user_id].session.stream.kept_bytes for user_id in self._away)
+        for user_id in list(self._away):
+            if kept_bytes <= self._limits.resume_total_bytes_max:
+                break
+            client = self.clients[user_id]
+            kept_bytes -= client.session.stream.kept_bytes
+            self.end_session(client, "disconnect")
+
+    def _acknowledge(self, client: Client) -> None:
+        received = client.session.stream.received
+        if received != client.told and client.outbox is not None:
+            client.told = received
+            client.outbox.send(self._v1.encode_ack(received))
+
+    def _forget_unacknowledged(self, client: Client) -> None:
+        """Don't keep for ever what is sent to somebody who never acknowledges."""
+        stream = client.session.stream
+        is_stuck = stream.kept_count > 0 and stream.oldest == client.oldest
+        client.oldest = stream.oldest
+        client.silent_s = client.silent_s + 1 if is_stuck else 0
+        if client.silent_s > self._limits.resume_grace_s:
+            stream.forget()
+
     def _left(self, room: Room, event: Left) -> None:
         readers: list[str] = list(room.members)
         client = self.clients.get(event.user_id)
@@ -309,17 +335,15 @@ class Hub:
                 if client.outbox is not None:
                     client.outbox.send(text)
 
-    def _refill(self, client: Client, text: bytes) -> bool:
+    def _settle(self, client: Client, text: bytes) -> bool:
         """Look at the clock: has enough time passed for this message? If not, refuse it unread."""
         session, now = client.session, self._clock()
-        waits_s = max(session.messages_left.debt_s(now), session.bytes_left.debt_s(now))
-        if waits_s == 0:
+        if session.messages_left.settle(1, now) and session.bytes_left.settle(len(text), now):
             return True
         ref, is_counted = client.dialect.peek(text)
         if not is_counted:
             return True  # it keeps the session going, and `Limits.frame_rate` bounds it
-        session.messages_left.tokens += 1.0
-        session.bytes_left.tokens += len(text)
+        waits_s = max(session.messages_left.wait_s(1, now), session.bytes_left.wait_s(len(text), now))
         sentence = f"That is more than is allowed: try again in {waits_s:.3g} s."
         self.refuse_unread(client, RefusedError("rate_limited", sentence, ref, retry_after_s=round(waits_s, 3)))
         return False

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any, get_args
 
 from ..core.dialects.base import is_printable
@@ -49,7 +48,7 @@ def _time(claims: dict[str, Any], claim: str) -> float | None:
     if claim not in claims:
         return None
     value = claims[claim]
-    if type(value) not in (int, float) or not math.isfinite(value) or not 0 <= value < _LATEST_TIME_S:
+    if type(value) not in (int, float) or not 0 <= value < _LATEST_TIME_S:
         raise invalid_token(f"The token's {claim} is a number of seconds since 1970.")
     return float(value)
 

@@ -148,10 +148,10 @@ class _Registry(JWSRegistry):
 
     def __init__(self, key: TokenKey) -> None:
         super().__init__(algorithms=key.algorithms)
-        # Under its older name joserfc warns of EdDSA each time it is used, as that may be Ed448 too.
-        self._algorithm = self.algorithms[key.algorithms[-1]]
+        self._algorithm = self.algorithms[key.algorithms[0]]
 
     def get_alg(self, name: str) -> Any:
+        # joserfc's own warns of EdDSA each time, for its name.
         if name not in (self.allowed or ()):
             raise JoseError
         return self._algorithm

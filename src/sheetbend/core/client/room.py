@@ -183,7 +183,10 @@ class ClientRoom:
             case "room-updated" if self._is_news(message):
                 self.access = message["access"]
             case "message" if self._is_news(message):
-                return [_heard(message, is_historic=False)]
+                heard: list[Output] = [_heard(message, is_historic=False)]
+                if message["sender"] == self.user_id:  # as good as `accepted`, which may be lost with the session
+                    heard += self._settle(message.get("id"), message["offset"], None)
+                return heard
             case "accepted":
                 return [*self._settle(message.get("id"), message["offset"], None), *self._flush()]
             case "error":
@@ -308,7 +311,11 @@ class ClientRoom:
         self._failure = error
         self.is_in = False
         self.members = {}
-        settled = [Settled(message_id, error=error) for message_id in self._pending]
+        is_known = error != "closed" and not self._is_back  # the server would have said so, had it accepted any
+        settled = [
+            Settled(message_id, error=error if is_known or not pending.is_sent else "delivery_unknown")
+            for message_id, pending in self._pending.items()
+        ]
         self._pending.clear()
         return list(settled)
 

@@ -67,7 +67,7 @@ _TOKEN_CHARS_MAX = 8192
 _RESUME_TOKEN_CHARS_MAX = 128
 _EPOCH_CHARS_MAX = 64
 
-_UNCOUNTED = frozenset({"hello", "ack", "ping"})
+_UNCOUNTED = ("hello", "ack", "ping")
 
 _MESSAGES = (
     Hello
