@@ -308,7 +308,7 @@ MUTANTS: dict[str, tuple[Any, str, Callable[[Original], Original]]] = {
     "departure_is_not_told": (Hub, "_left", _departure_is_not_told),
     "disconnected_is_gone": (Hub, "disconnect", _disconnected_is_gone),
     "epochs_repeat": (SimulatedServer, "start", _epochs_repeat),
-    "everything_fits_the_rate": (Hub, "_settle", _everything_fits),
+    "everything_fits_the_rate": (Hub, "_may_pass", _everything_fits),
     "expired_sessions_stay": (Greeter, "expire", lambda original: _nothing),
     "forged_sender": (Room, "say", _forged_sender),
     "grace_never_ends": (Hub, "expire", _grace_never_ends),

@@ -98,6 +98,7 @@ class Session:
     """One participant. `user_id` is 32 hexadecimal digits, unique, and hard to guess."""
 
     __slots__ = (
+        "_awaits_proof",
         "_handlers",
         "_hello_deadline",
         "_limits",
@@ -129,6 +130,7 @@ class Session:
         self._may_signal = True
         self._tokens: tuple[str, ...] = ()
         """The resume tokens that are good now, the newest last."""
+        self._awaits_proof = False
         self._enter(State.READY if dialect == "lesson" else State.GREETING)
         self._hello_deadline = now + limits.hello_timeout_s
 
@@ -139,8 +141,9 @@ class Session:
     def receive(self, message: Message, ref: str | None = None) -> Effects:
         """Return what `message` brings about; a refusal is an effect too. Counts it."""
         self.stream.received += 1
-        if len(self._tokens) > 1:
+        if self._awaits_proof:
             self._tokens = self._tokens[-1:]  # the client has the newest: it wrote after the welcome with it
+            self._awaits_proof = False
         try:
             return self._handlers[type(message)](self, message, ref)
         except RefusedError as error:
@@ -177,6 +180,7 @@ class Session:
     def resume(self, resume_token: str) -> None:
         """Give out the next token. The one before stays good until the client shows that it has this one."""
         self._tokens = (*self._tokens[-1:], resume_token)
+        self._awaits_proof = True
 
     def expire(self, now: float) -> Effects:
         """Close a connection that never greeted."""

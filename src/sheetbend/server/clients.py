@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from ..core.dialects import Dialect
@@ -64,12 +64,14 @@ class Address(Protocol):
 class Client:
     """A session, the dialect it speaks, and the connection it speaks on; None while that is broken."""
 
-    __slots__ = ("address", "dialect", "expires_at", "oldest", "outbox", "session", "silent_s", "told")
+    __slots__ = ("address", "dialect", "expires_at", "keep", "oldest", "outbox", "session", "silent_s", "told")
 
     def __init__(self, session: Session, dialect: Dialect, outbox: Outbox, address: Address) -> None:
         self.session = session
         self.dialect = dialect
         self.outbox: Outbox | None = outbox
+        self.keep: Callable[[Text], None] | None = None
+        """Takes what is sent, so that it can be sent again; None in `lesson`."""
         self.address = address
         self.told = 0
         """How many of its messages it knows to have arrived."""

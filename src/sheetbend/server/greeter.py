@@ -143,6 +143,7 @@ class Greeter:
     def _open(self, client: Client, greet: Greet, grants: Grants) -> None:
         token = self._new_token(client)
         client.session.open(grants, token)
+        client.keep = client.session.stream.keep
         self._hub.register(client)
         left_s = self._note_expiry(client, grants)
         self._welcome(client, greet, grants, token, left_s, None)

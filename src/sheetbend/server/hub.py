@@ -39,6 +39,8 @@ from .greeter import Greeter, Verifier
 
 __all__ = ["Hub"]
 
+_SMALL_MESSAGE_BYTES = 512
+"""Up to here a message counts as one and its bytes don't: `Limits.message_rate` bounds them too."""
 _READERS_PER_TOKEN = 50
 """A room message costs its sender one token of the message rate, and one more for so many readers."""
 
@@ -111,9 +113,9 @@ class Hub:
     def receive(self, client: Client, text: bytes) -> None:
         """Take one text message."""
         session = client.session
-        session.messages_left.tokens -= 1.0
-        session.bytes_left.tokens -= len(text)
-        if (session.messages_left.tokens < 0 or session.bytes_left.tokens < 0) and not self._settle(client, text):
+        bucket = session.messages_left
+        bucket.tokens -= 1.0
+        if (bucket.tokens < 0 or len(text) > _SMALL_MESSAGE_BYTES) and not self._may_pass(client, text):
             return
         try:
             message, ref = client.dialect.decode(text)
@@ -204,8 +206,8 @@ class Hub:
 
     def send(self, client: Client, text: Text) -> None:
         """Send a counted message, now or when the client is back."""
-        if client.dialect is self._v1:
-            client.session.stream.keep(text)
+        if client.keep is not None:
+            client.keep(text)
         if client.outbox is not None:
             client.outbox.send(text)
 
@@ -219,9 +221,9 @@ class Hub:
         history, complete = room.history.since(entry.since, room.epoch)
         roster = client.dialect.encode_roster(room, user_id, entry, history, complete)
         texts = [frame_text(payload) for payload in roster]
-        if client.dialect is self._v1:
+        if client.keep is not None:
             for text in texts:
-                client.session.stream.keep(text)
+                client.keep(text)
         if client.outbox is not None:
             client.outbox.send_many(texts)
         if len(room.members) == 1:
@@ -267,7 +269,11 @@ class Hub:
         client = self.clients.get(target)
         if client is not None:
             payload = client.dialect.encode_forwarded(forwarded)
-            self.send(client, payload if len(payload) <= SMALL_BYTES_MAX else frame_text(payload))
+            text = payload if len(payload) <= SMALL_BYTES_MAX else frame_text(payload)
+            if (keep := client.keep) is not None:
+                keep(text)
+            if (outbox := client.outbox) is not None:
+                outbox.send(text)
 
     def forwarded_to_room(self, room: Room, forwarded: Forwarded) -> None:
         self._deliver(room.members, lambda dialect: dialect.encode_forwarded(forwarded), forwarded.sender)
@@ -318,7 +324,6 @@ class Hub:
         """Send to those of `user_ids` that are of this node; `encode` is called once a dialect."""
         texts: dict[Dialect, Text | None] = {}
         clients = self.clients
-        v1 = self._v1
         for user_id in user_ids:
             client = clients.get(user_id)
             if client is None or user_id == without:
@@ -329,21 +334,25 @@ class Hub:
             else:
                 payload = encode(dialect)
                 text = texts[dialect] = None if payload is None else frame_text(payload)
-            if text is not None:
-                if dialect is v1:
-                    client.session.stream.keep(text)
-                if client.outbox is not None:
-                    client.outbox.send(text)
+            if text is None:
+                continue
+            if (keep := client.keep) is not None:
+                keep(text)
+            if (outbox := client.outbox) is not None:
+                outbox.send(text)
 
-    def _settle(self, client: Client, text: bytes) -> bool:
-        """Look at the clock: has enough time passed for this message? If not, refuse it unread."""
+    def _may_pass(self, client: Client, text: bytes) -> bool:
+        """Look closer at a message that is large, or may be one too many. If it is, refuse it unread."""
         session, now = client.session, self._clock()
-        if session.messages_left.settle(1, now) and session.bytes_left.settle(len(text), now):
+        messages, octets = session.messages_left, session.bytes_left
+        size = len(text) if len(text) > _SMALL_MESSAGE_BYTES else 0
+        has_place = messages.tokens >= 0 or messages.settle(1, now)
+        if has_place and (octets.spend(size) or octets.settle(size, now)):
             return True
         ref, is_counted = client.dialect.peek(text)
         if not is_counted:
             return True  # it keeps the session going, and `Limits.frame_rate` bounds it
-        waits_s = max(session.messages_left.wait_s(1, now), session.bytes_left.wait_s(len(text), now))
+        waits_s = max(messages.wait_s(1, now), octets.wait_s(size, now))
         sentence = f"That is more than is allowed: try again in {waits_s:.3g} s."
         self.refuse_unread(client, RefusedError("rate_limited", sentence, ref, retry_after_s=round(waits_s, 3)))
         return False
