@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING
 from unittest.mock import patch
 
 import uvloop
-from picows import WSMsgType
 
 from sheetbend import __version__
 from sheetbend.core.close_codes import CloseCode
 from sheetbend.core.limits import Limits
 from sheetbend.core.rate_limits import Rate
 from sheetbend.server import app, gate
-from sheetbend.server.clients import FRAME_HEADER_ROOM, Client, frame_text
+from sheetbend.server.clients import Client, frame_text
 from sheetbend.server.config import ServerConfig
 from sheetbend.server.connection import Connection
 from sheetbend.server.hub import Hub
@@ -56,8 +55,9 @@ class EchoConnection(Connection):
         if fragments.is_text:
             super()._receive_assembled(fragments)
         else:
-            payload = bytearray(FRAME_HEADER_ROOM) + fragments.payload
-            self.transport.send_reuse_external_bytearray(WSMsgType.BINARY, payload, FRAME_HEADER_ROOM)
+            frame = bytearray(frame_text(bytes(fragments.payload)))
+            frame[0] = 0x82  # final, binary
+            self.send(bytes(frame))
 
 
 async def serve() -> None:

@@ -50,7 +50,7 @@ def _server_counts_one_less(original: Original) -> Original:
 
 
 def _replay_skips_the_first(original: Original) -> Original:
-    def replay(self: Stream[bytes], received: int) -> Any:
+    def replay(self: Stream, received: int) -> Any:
         kept = original(self, received)
         return kept and kept[1:]
 
@@ -58,7 +58,7 @@ def _replay_skips_the_first(original: Original) -> Original:
 
 
 def _replay_ignores_the_count(original: Original) -> Original:
-    def replay(self: Stream[bytes], received: int) -> Any:
+    def replay(self: Stream, received: int) -> Any:
         kept = tuple(self._kept)
         return None if original(self, received) is None else kept
 
@@ -66,7 +66,7 @@ def _replay_ignores_the_count(original: Original) -> Original:
 
 
 def _replay_is_reversed(original: Original) -> Original:
-    def replay(self: Stream[bytes], received: int) -> Any:
+    def replay(self: Stream, received: int) -> Any:
         kept = original(self, received)
         return kept and kept[::-1]
 
@@ -74,7 +74,7 @@ def _replay_is_reversed(original: Original) -> Original:
 
 
 def _replay_hides_a_gap(original: Original) -> Original:
-    def replay(self: Stream[bytes], received: int) -> Any:
+    def replay(self: Stream, received: int) -> Any:
         return tuple(self._kept) if (kept := original(self, received)) is None else kept
 
     return replay

@@ -69,7 +69,7 @@ class ServerConnection:
 
     def send(self, text: Text) -> None:
         if not self._is_closed:
-            self.link.to_client.push(bytes(payload_of(text)))
+            self.link.to_client.push(payload_of(text))
             if self.link.to_client.waiting_bytes > LIMITS.outbox_bytes_max:
                 self._server.scheduler.after(0, lambda: self.close(CloseCode.SLOW_CONSUMER, "slow"))
 

@@ -18,7 +18,8 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invaria
 from sheetbend.brokers.memory import MemoryBroker
 from sheetbend.core.events import DialectName
 from sheetbend.core.limits import Limits
-from sheetbend.server.hub import FRAME_HEADER_ROOM, Hub, Text
+from sheetbend.server.clients import Text, payload_of
+from sheetbend.server.hub import Hub
 
 ROOMS = ["red", "green", "blue"]
 LIMITS = Limits(members_per_room_max=4, rooms_per_session_max=2)
@@ -49,7 +50,7 @@ class Program:
     # What the hub calls.
 
     def send(self, text: Text) -> None:
-        payload = text if isinstance(text, bytes) else text[FRAME_HEADER_ROOM:]
+        payload = payload_of(text)
         message = json.loads(payload)
         self.inbox.append(message)
         if self.dialect == "lesson":

@@ -120,7 +120,7 @@ class Session:
         self.dialect = dialect
         self.rooms: dict[str, Room] = {}
         """The rooms it is in, by id. A view: the broker changes them."""
-        self.stream: Stream[bytes | bytearray] = Stream(limits.resume_messages_max, limits.resume_bytes_max)
+        self.stream: Stream = Stream(limits.resume_messages_max, limits.resume_bytes_max)
         """Its messages both ways; `lesson` only counts what came."""
         self.grants = Grants()
         self.messages_left = TokenBucket(limits.message_rate, now)

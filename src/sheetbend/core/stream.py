@@ -8,21 +8,18 @@ from __future__ import annotations
 
 from collections import deque
 from itertools import islice
-from typing import Generic, TypeVar
 
 __all__ = ["CHECK_EVERY", "Stream"]
 
 CHECK_EVERY = 32
 
-Text = TypeVar("Text", bound=bytes | bytearray)
 
-
-class Stream(Generic[Text]):
+class Stream:
     """What was sent and received, and what of the sent is not acknowledged yet.
 
-    Keeps about `messages_max` messages and `bytes_max` bytes: past them the oldest go, and a receiver that missed one of
-    those can't be brought up to date (`replay` returns None). It looks every `CHECK_EVERY` messages, and may keep as many
-    more in between; looking each time costs a delivery to many a tenth of what it takes.
+    Keeps about `messages_max` messages and `bytes_max` bytes: past them the oldest go, and a receiver that missed one
+    of those can't be brought up to date (`replay` returns None). It looks every `CHECK_EVERY` messages, and may keep as
+    many more in between; to look each time would cost a delivery to many a twentieth of what it takes.
     """
 
     __slots__ = ("_bytes", "_bytes_max", "_check_at", "_counted", "_kept", "_messages_max", "received", "sent")
@@ -32,7 +29,7 @@ class Stream(Generic[Text]):
         self.received = 0
         self._messages_max = messages_max
         self._bytes_max = bytes_max
-        self._kept: deque[Text] = deque()
+        self._kept: deque[bytes] = deque()
         """The last of what was sent: the newest is number `sent`."""
         self._bytes = 0
         self._counted = 0
@@ -53,7 +50,7 @@ class Stream(Generic[Text]):
         """The number of the oldest message that is kept; one more than `sent` if none is."""
         return self.sent - len(self._kept) + 1
 
-    def keep(self, text: Text) -> None:
+    def keep(self, text: bytes) -> None:
         """Count a message that is being sent, or would be if there were a connection."""
         self.sent += 1
         self._kept.append(text)
@@ -69,7 +66,7 @@ class Stream(Generic[Text]):
             self._bytes -= len(self._kept.popleft())
         return True
 
-    def replay(self, received: int) -> tuple[Text, ...] | None:
+    def replay(self, received: int) -> tuple[bytes, ...] | None:
         """Return what the other side misses of the sent; None if that is no longer kept, or never was sent."""
         self._check()
         if received < self.oldest - 1 or not self.acknowledge(received):

@@ -2,42 +2,48 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from ..core.dialects import Dialect
 from ..core.session import Session
 
-__all__ = ["FRAME_HEADER_ROOM", "SMALL_BYTES_MAX", "Address", "Client", "Outbox", "Text", "frame_text", "payload_of"]
+__all__ = ["Address", "Client", "Outbox", "Text", "frame_text", "payload_of"]
 
-FRAME_HEADER_ROOM = 14
-"""Bytes a WebSocket frame header can take; picows writes it in front of the payload, in place."""
-SMALL_BYTES_MAX = 8192
+Text = bytes
+"""A message ready to go on the wire: an unmasked text frame (RFC 6455 section 5.2), made once for all its readers."""
 
-Text = bytes | bytearray
-"""A message ready to send: bytes, or past SMALL_BYTES_MAX a bytearray with FRAME_HEADER_ROOM bytes in front.
-
-picows copies small messages into its write buffer; large ones it would hand on beside a pointer into that buffer,
-which the next send overwrites, unless they come with room for their header.
-"""
+_FINAL_TEXT = 0x81
+_SHORT_HEADERS = tuple(bytes((_FINAL_TEXT, size)) for size in range(126))
+_pack_16 = struct.Struct(">BBH").pack
+_pack_64 = struct.Struct(">BBQ").pack
 
 
 def frame_text(payload: bytes) -> Text:
     """Return `payload` in the form that `Outbox.send` takes."""
-    return payload if len(payload) <= SMALL_BYTES_MAX else bytearray(FRAME_HEADER_ROOM) + payload
+    size = len(payload)
+    if size < 126:
+        return _SHORT_HEADERS[size] + payload
+    if size < 65_536:
+        return _pack_16(_FINAL_TEXT, 126, size) + payload
+    return _pack_64(_FINAL_TEXT, 127, size) + payload
 
 
-def payload_of(text: Text) -> bytes | memoryview:
+def payload_of(text: Text) -> bytes:
     """Return what `frame_text` was given."""
-    return text if isinstance(text, bytes) else memoryview(text)[FRAME_HEADER_ROOM:]
+    return text[2 if text[1] < 126 else 4 if text[1] == 126 else 10 :]
 
 
 class Outbox(Protocol):
     """The sending side of a connection. None of these raises; after a close they do nothing."""
 
-    def send(self, text: Text) -> None: ...
+    @property
+    def send(self) -> Callable[[Text], None]:
+        """What sends a message. Another one after a close: don't keep it."""
 
-    def send_many(self, texts: Iterable[Text]) -> None: ...
+    def send_many(self, texts: Iterable[Text]) -> None:
+        """Send several messages with one system call."""
 
     def close(self, code: int, reason: str) -> None:
         """End the connection. `Hub.disconnect` may be called within."""

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import codecs
-import struct
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import structlog
 from picows import WSFrame, WSListener, WSMsgType, WSTransport
@@ -20,13 +19,12 @@ from ..core.limits import Limits
 from ..core.liveness import Liveness, Verdict
 from ..core.rate_limits import TokenBucket
 from ..errors import RefusedError
-from .clients import FRAME_HEADER_ROOM, Address, Client, Text, payload_of
+from .clients import Address, Client, Text
 from .hub import Hub
 
 __all__ = ["Connection"]
 
 _TEXT = WSMsgType.TEXT
-_FINAL_TEXT = 0x81
 _LARGEST_CLOSE_CODE = 4999
 _NO_CODES = frozenset({0, 1004, 1005, 1006, 1015})
 """Close codes that must not stand in a frame (RFC 6455 section 7.4.1)."""
@@ -49,10 +47,13 @@ class Connection(WSListener):
         "_is_closing",
         "_limits",
         "_liveness",
+        "send",
         "transport",
     )
 
     transport: WSTransport
+    send: Callable[[Text], None]
+    """The socket's own `write`: frames are ready when they come here, and a call more is a twentieth of a delivery."""
 
     def __init__(
         self, hub: Hub, dialect: DialectName, limits: Limits, address: Address, connections: set[Connection]
@@ -77,6 +78,7 @@ class Connection(WSListener):
         self.transport = transport
         # At the bound `pause_writing` is called, so the check costs nothing per message.
         transport.underlying_transport.set_write_buffer_limits(high=self._limits.outbox_bytes_max, low=0)
+        self.send = transport.underlying_transport.write
         self._frames_left = TokenBucket(self._limits.frame_rate, self._now())
         self._connections.add(self)
         self._hub.connect(self._dialect, self, self._address)
@@ -109,6 +111,7 @@ class Connection(WSListener):
             self.close(CloseCode.INTERNAL_ERROR, "a fault of the server")
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
+        self.send = _discard
         self._connections.discard(self)
         self._end_session()
 
@@ -121,20 +124,8 @@ class Connection(WSListener):
 
     # What the hub calls.
 
-    def send(self, text: Text) -> None:
-        if self._is_closing:
-            return
-        if isinstance(text, bytes):
-            self.transport.send(_TEXT, text)
-        else:
-            self.transport.send_reuse_external_bytearray(_TEXT, text, FRAME_HEADER_ROOM)
-
     def send_many(self, texts: Iterable[Text]) -> None:
-        """Send several messages with one system call."""
-        if not (self._is_closing or self.transport.is_close_frame_sent):
-            payloads = [payload_of(text) for text in texts]
-            frames = b"".join(part for payload in payloads for part in (_header(len(payload)), payload))
-            self.transport.underlying_transport.write(frames)
+        self.send(b"".join(texts))
 
     def belongs_to(self, client: Client) -> None:
         """Hand what comes in to `client` from now on."""
@@ -145,6 +136,7 @@ class Connection(WSListener):
         if self._is_closing:
             return
         self._is_closing = True
+        self.send = _discard
         log.debug("closing", user_id=self._user_id, code=int(code), reason=reason)
         self._send_close(code, reason)
         self._end_session()
@@ -231,12 +223,17 @@ class Connection(WSListener):
             self.close(code if valid else CloseCode.PROTOCOL_ERROR, "")
         else:
             self._is_closing = True
+            self.send = _discard
             self.transport.send(WSMsgType.CLOSE, None)  # send_close() would put code 0 on the wire
             self._end_session()
         self.transport.disconnect()
 
     def _send_close(self, code: int, reason: str = "") -> None:
         self.transport.send_close(int(code), reason.encode())  # type: ignore[arg-type]  # it takes any code
+
+
+def _discard(text: Text) -> None:
+    """Nothing is sent after CLOSE."""
 
 
 class _Fragments:
@@ -263,12 +260,3 @@ class _Fragments:
             self.payload.clear()
         else:
             self.payload += piece
-
-
-def _header(size: int) -> bytes:
-    """The header of an unmasked, final text frame (RFC 6455 section 5.2)."""
-    if size < 126:
-        return bytes((_FINAL_TEXT, size))
-    if size < 65_536:
-        return struct.pack("!BBH", _FINAL_TEXT, 126, size)
-    return struct.pack("!BBQ", _FINAL_TEXT, 127, size)

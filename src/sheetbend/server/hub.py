@@ -34,7 +34,7 @@ from ..core.room import Room
 from ..core.session import Session, State
 from ..core.strict_json import InvalidUtf8Error
 from ..errors import RefusedError
-from .clients import SMALL_BYTES_MAX, Address, Client, Outbox, Text, frame_text
+from .clients import Address, Client, Outbox, Text, frame_text
 from .greeter import Greeter, Verifier
 
 __all__ = ["Hub"]
@@ -75,7 +75,7 @@ class Hub:
             "lesson": LessonDialect(limits),
             "sheetbend.v1": self._v1,
         }
-        self._pong = self._v1.encode_pong()
+        self._pong = frame_text(self._v1.encode_pong())
         self.clients: dict[str, Client] = {}
         """By user id: the open sessions of this node, those without a connection included."""
         self._away: dict[str, float] = {}
@@ -156,7 +156,7 @@ class Hub:
 
     def drain(self, within_s: float) -> None:
         """Tell clients that they will have to connect again."""
-        text = self._v1.encode_draining(within_s)
+        text = frame_text(self._v1.encode_draining(within_s))
         for client in self.clients.values():
             if client.outbox is not None and client.dialect is self._v1:
                 client.outbox.send(text)
@@ -269,7 +269,7 @@ class Hub:
         client = self.clients.get(target)
         if client is not None:
             payload = client.dialect.encode_forwarded(forwarded)
-            text = payload if len(payload) <= SMALL_BYTES_MAX else frame_text(payload)
+            text = frame_text(payload)
             if (keep := client.keep) is not None:
                 keep(text)
             if (outbox := client.outbox) is not None:
@@ -294,7 +294,7 @@ class Hub:
         received = client.session.stream.received
         if received != client.told and client.outbox is not None:
             client.told = received
-            client.outbox.send(self._v1.encode_ack(received))
+            client.outbox.send(frame_text(self._v1.encode_ack(received)))
 
     def _forget_unacknowledged(self, client: Client) -> None:
         """Don't keep for ever what is sent to somebody who never acknowledges."""

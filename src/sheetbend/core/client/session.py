@@ -90,7 +90,7 @@ class ClientSession:
         self._token = token
         self._refreshes = refreshes
         self._phase = Phase.WAITING
-        self._stream: Stream[bytes] = Stream(KEPT_MESSAGES_MAX, KEPT_BYTES_MAX)
+        self._stream: Stream = Stream(KEPT_MESSAGES_MAX, KEPT_BYTES_MAX)
         self._resume_token: str | None = None
         self._was_welcomed = False
         self._attempt = 0
