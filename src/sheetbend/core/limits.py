@@ -63,7 +63,7 @@ class Limits:
     history_age_s: float = 86_400
     """Older room messages go."""
     history_total_bytes_max: int = 268_435_456
-    """The histories of all rooms; past them a room that gets a message loses its own oldest."""
+    """The histories of all rooms; past them a room that gets a message loses its oldest ones."""
     rooms_max: int = 100_000
     """Rooms of a node: `server_full`."""
     empty_room_s: float = 300
