@@ -73,7 +73,7 @@ class Limits:
     waiting_per_room_max: int = 256
     """Newcomers in a room's lobby: `room_full`."""
     bans_per_room_max: int = 1024
-    """Removed members who may not return; past them the oldest ban is forgotten."""
+    """Removed members who may not return, and as many muted ones; past them the oldest is forgotten."""
     connections_max: int = 100_000
     """WebSocket connections of a node: HTTP 503."""
     connections_per_address_max: int = 20_000

@@ -120,7 +120,7 @@ class Room:
         self._attributes_bytes = 0
         self._ids: dict[str, dict[str, int]] = {}
         """The offsets of each member's latest messages, by the ids that it chose."""
-        self._muted: set[str] = set()
+        self._muted: dict[str, None] = {}
         self._bans: dict[str, None] = {}
 
     # Members.
@@ -163,7 +163,14 @@ class Room:
         can: frozenset[Permission] | None,
         ref: str | None,
     ) -> list[Outcome]:
-        """Replace the name and the rights, merge the attributes key by key; a value of null removes its key."""
+        """Replace the name and the rights, merge the attributes key by key; a value of null removes its key.
+
+        Somebody in the lobby can only be given other rights, of which nobody is told.
+        """
+        if can is not None and (waiting := self.waiting.get(user_id)) is not None:
+            member = replace(waiting.member, name=waiting.member.name if name is None else name, can=can)
+            self.waiting[user_id] = _Waiting(member, waiting.entry)
+            return []
         before = self._require(user_id)
         merged = before.attributes if attributes is None else self._merge(before.attributes, attributes)
         self._count_attributes(len(merged) - len(before.attributes))
@@ -244,10 +251,10 @@ class Room:
         outcomes: list[Outcome] = []
         if verb.messages is not None:
             names = _names(member)
+            for name in names:
+                self._muted.pop(name, None)
             if verb.messages:
-                self._muted.update(names)
-            else:
-                self._muted.difference_update(names)
+                self._remember(names, self._muted)
             outcomes.append(self._change(replace(member, muted=verb.messages), ref))
         if verb.media:
             outcomes.append(Told((verb.user_id,), MuteRequested(self.id, sender, verb.media)))
@@ -255,11 +262,13 @@ class Room:
 
     def _remove(self, user_id: str, ref: str | None) -> list[Outcome]:
         member = self._target(user_id)
-        for name in _names(member):
-            self._bans[name] = None
-        while len(self._bans) > self._limits.bans_per_room_max:
-            del self._bans[next(iter(self._bans))]
+        self._remember(_names(member), self._bans)
         return self.leave(user_id, "removed", ref)
+
+    def _remember(self, names: Iterable[str], among: dict[str, None]) -> None:
+        among.update(dict.fromkeys(names))
+        while len(among) > self._limits.bans_per_room_max:
+            del among[next(iter(among))]
 
     def _target(self, user_id: str) -> Member:
         member = self.members.get(user_id)
@@ -285,7 +294,7 @@ class Room:
         if len(self.members) >= self._limits.members_per_room_max:
             raise RefusedError("room_full", f"The room has its {self._limits.members_per_room_max} members.")
         self._count_attributes(len(member.attributes))
-        if not self._muted.isdisjoint(_names(member)):
+        if any(name in self._muted for name in _names(member)):
             member = replace(member, muted=True)
         if self._elects and member.dialect != "lesson" and not self.moderators:
             member = replace(member, can=member.can | {"moderate"})

@@ -163,9 +163,11 @@ class Session:
         self._tokens = (resume_token,)
 
     def authorize(self, grants: Grants) -> Effects:
-        """Take new rights, and let the rooms know."""
-        self.grants = grants
+        """Take new rights, and let the rooms know where they differ."""
+        before, self.grants = self.grants, grants
         self._may_signal = not RIGHTS[Offer].isdisjoint(grants.can)
+        if (before.can, before.name) == (grants.can, grants.name):
+            return ()
         return tuple(UpdateMember(room_id, grants.name, None, grants.can, None) for room_id in self.rooms)
 
     def covers(self, grants: Grants) -> bool:

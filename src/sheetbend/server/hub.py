@@ -218,6 +218,7 @@ class Hub:
         if client is None:
             return
         client.session.entered(room)
+        room.history.forget_old(self._clock())
         history, complete = room.history.since(entry.since, room.epoch)
         roster = client.dialect.encode_roster(room, user_id, entry, history, complete)
         texts = [frame_text(payload) for payload in roster]
