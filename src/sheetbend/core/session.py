@@ -142,8 +142,7 @@ class Session:
         """Return what `message` brings about; a refusal is an effect too. Counts it."""
         self.stream.received += 1
         if self._awaits_proof:
-            self._tokens = self._tokens[-1:]  # the client has the newest: it wrote after the welcome with it
-            self._awaits_proof = False
+            self._confirm()
         try:
             return self._handlers[type(message)](self, message, ref)
         except RefusedError as error:
@@ -152,6 +151,8 @@ class Session:
 
     def refuse(self, error: RefusedError) -> None:
         """Count a message that could not be read or was too much."""
+        if self._awaits_proof:
+            self._confirm()
         if error.is_counted:
             self.stream.received += 1
 
@@ -203,6 +204,11 @@ class Session:
         """Leave every room; nothing more can be done."""
         self._enter(State.CLOSED)
         return tuple(LeaveRoom(room_id, reason, None) for room_id in self.rooms)
+
+    def _confirm(self) -> None:
+        """The client has the newest token: it wrote after the welcome with it."""
+        self._tokens = self._tokens[-1:]
+        self._awaits_proof = False
 
     def _enter(self, state: State) -> None:
         self._state = state

@@ -22,7 +22,7 @@ class Stream:
     many more in between; to look each time would cost a delivery to many a twentieth of what it takes.
     """
 
-    __slots__ = ("_bytes", "_bytes_max", "_check_at", "_counted", "_kept", "_messages_max", "received", "sent")
+    __slots__ = ("_acknowledged", "_bytes", "_bytes_max", "_check_at", "_counted", "_kept", "_messages_max", "received", "sent")
 
     def __init__(self, messages_max: int, bytes_max: int) -> None:
         self.sent = 0
@@ -31,6 +31,7 @@ class Stream:
         self._bytes_max = bytes_max
         self._kept: deque[bytes] = deque()
         """The last of what was sent: the newest is number `sent`."""
+        self._acknowledged = 0
         self._bytes = 0
         self._counted = 0
         """Up to which message `_bytes` is right."""
@@ -59,8 +60,9 @@ class Stream:
 
     def acknowledge(self, received: int) -> bool:
         """The other side has `received` of the sent. Returns whether that can be."""
-        if not 0 <= received <= self.sent:
+        if not self._acknowledged <= received <= self.sent:
             return False
+        self._acknowledged = received
         self._count()
         for _ in range(self.oldest, received + 1):
             self._bytes -= len(self._kept.popleft())

@@ -32,6 +32,7 @@ from .tokens import TokenVerifier
 __all__ = ["Server"]
 
 _TICK_S = 1.0
+_TICK_SLICES = 10
 _DRAIN_INTERVAL_S = 0.1
 _DRAIN_BATCH_MIN = 50
 
@@ -131,12 +132,16 @@ class Server:
 
 
 async def _tick(hub: Hub, admission: Admission, connections: set[Connection]) -> None:
+    """Let time pass, once a second for each; not for all at once, which would make everybody wait."""
     while True:
-        await asyncio.sleep(_TICK_S)
         _safely(admission.tick)
         _safely(lambda: hub.expire(asyncio.get_running_loop().time()))
-        for connection in list(connections):
-            _safely(lambda: connection.tick(_TICK_S))  # noqa: B023  # called at once
+        ticking = list(connections)
+        for first in range(_TICK_SLICES):
+            await asyncio.sleep(_TICK_S / _TICK_SLICES)
+            for connection in ticking[first::_TICK_SLICES]:
+                if connection in connections:
+                    _safely(lambda: connection.tick(_TICK_S))  # noqa: B023  # called at once
 
 
 def _safely(call: Callable[[], None]) -> None:

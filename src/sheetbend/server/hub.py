@@ -78,6 +78,7 @@ class Hub:
         self._pong = frame_text(self._v1.encode_pong())
         self.clients: dict[str, Client] = {}
         """By user id: the open sessions of this node, those without a connection included."""
+        self._is_draining = False
         self._away: dict[str, float] = {}
         """When the sessions without a connection lost theirs, in that order."""
         self._greeter = Greeter(self, limits, self._v1, verifier, new_secret, clock, ice_servers)
@@ -104,6 +105,8 @@ class Hub:
         client.outbox = None
         if client.session.user_id not in self.clients:
             client.address.release()
+        elif self._is_draining:
+            pass  # all reconnect soon, and N members that tell N others would be N² messages when time is short
         elif client.session.dialect == "lesson":
             self.end_session(client, "disconnect")
         else:
@@ -155,7 +158,8 @@ class Hub:
         self._broker.expire(now)
 
     def drain(self, within_s: float) -> None:
-        """Tell clients that they will have to connect again."""
+        """Tell clients that they will have to connect again. No session ends by a lost connection from now on."""
+        self._is_draining = True
         text = frame_text(self._v1.encode_draining(within_s))
         for client in self.clients.values():
             if client.outbox is not None and client.dialect is self._v1:
