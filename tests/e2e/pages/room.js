@@ -20,15 +20,18 @@ function watch(member) {
   member.on("connection", (state) => note("connection", member.key, state));
 }
 
-async function start(name) {
+async function start(name, options = {}) {
   const roomId = new URLSearchParams(location.search).get("room");
   const url = location.origin.replace("http", "ws") + "/ws";
-  const room = await connect(url, { room: roomId, name });
+  const room = await connect(url, { room: roomId, name, ...options });
   room.on("member", watch);
   room.on("left", (member, reason) => note("left", member.key, reason));
   room.on("message", (message) => note("message", message.sender.name, message.data, message.offset));
   room.on("state", (state) => note("state", state));
+  room.on("muterequested", (media, moderator) => note("muterequested", media, moderator.name));
+  room.on("gap", ({ complete }) => note("gap", complete));
   room.on("error", (error) => note("error", error.code));
+  room.on("closed", ({ code, error }) => note("closed", code, error?.code));
   window.room = room;
 }
 

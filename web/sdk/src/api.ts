@@ -20,6 +20,17 @@ export interface ConnectOptions {
   name?: string;
   /** Default `{}`. */
   attributes?: Attributes;
+  /**
+   * What a server with `--auth token` asks for, or a function that gets one. It travels inside the WebSocket, never in
+   * a URL. A function is asked again before each token's time is over, and once more when the server refuses one; so
+   * with a function the room lives on, and with a string it ends with `token_expired`.
+   */
+  token?: string | (() => string | Promise<string>);
+  /**
+   * The room has a lobby, and you wait in it; `connect` stays pending until somebody lets you in, or rejects with
+   * `not_admitted`. Called again if you come to wait after a reconnect, with the room `reconnecting` meanwhile.
+   */
+  onWaiting?: () => void;
   /** Used in place of the servers that the server names in `welcome`. */
   iceServers?: RTCIceServer[];
   /** Default: `fullJitter()`, from 250 ms doubling to 10 s, never giving up. */
@@ -36,8 +47,17 @@ export type RoomState = "connected" | "reconnecting" | "closed";
 /** How a peer connection does, as a person would say it. `reconnecting` and `failed` mend themselves where they can. */
 export type MemberConnection = "connecting" | "connected" | "reconnecting" | "failed";
 
-/** Why somebody is gone: said goodbye, or was lost. */
-export type LeftReason = "leave" | "disconnect";
+/** Why somebody is gone: said goodbye, was lost, was put out by a moderator, or its token ran out. */
+export type LeftReason = "leave" | "disconnect" | "removed" | "expired";
+
+/** `publish` and `subscribe` are about media, `message` about room messages, `moderate` about other members. */
+export type Permission = "publish" | "subscribe" | "message" | "moderate";
+
+/** Who may enter: anybody, those who are let in from the lobby, nobody. Whoever may moderate enters always. */
+export type Access = "open" | "lobby" | "locked";
+
+/** What a member can be asked to stop sending. */
+export type MediaKind = "audio" | "video";
 
 /** Calls a listener with the values of each event. A listener that throws is reported as an uncaught error and disturbs nobody. */
 export interface Emits<Events extends Record<keyof Events, unknown[]>> {
@@ -50,22 +70,69 @@ export interface Emits<Events extends Record<keyof Events, unknown[]>> {
 
 /** You, in a room. A new object with each change. */
 export interface Self {
-  /** 32 hexadecimal digits, chosen by the server; another after each reconnect. */
+  /** 32 hexadecimal digits, chosen by the server; another after a reconnect that came with a `gap`. */
+  readonly userId: string;
+  /** As asked for, or as the token prescribes. */
+  readonly name: string;
+  readonly attributes: Attributes;
+  /** What you may do. */
+  readonly can: ReadonlySet<Permission>;
+  /** Whether a moderator has your room messages refused. */
+  readonly muted: boolean;
+  /** Whom your token is about; null without one. */
+  readonly subject: string | null;
+}
+
+/** The sender of a message who wasn't in the room any more when the message came. */
+export interface FormerMember {
+  readonly userId: string;
+  /** What it was called then. */
+  readonly name: string;
+}
+
+/** Somebody in the lobby. */
+export interface WaitingMember {
   readonly userId: string;
   readonly name: string;
   readonly attributes: Attributes;
+  /** Whom its token is about; null without one. */
+  readonly subject: string | null;
+}
+
+/** The place of a message in the room's order. */
+export interface Place {
+  /** Grows, with gaps. */
+  readonly offset: number;
+  /** Offsets of different epochs can't be compared. A room begins another when it is made anew. */
+  readonly epoch: string;
 }
 
 /** A room message, in the room's order. */
-export interface RoomMessage {
-  readonly sender: Member | Self;
+export interface RoomMessage extends Place {
+  readonly sender: Member | Self | FormerMember;
   readonly data: Json;
-  /** Its place in the room's order; grows, with gaps. */
-  readonly offset: number;
+  /** When the server took it, in milliseconds since the Unix epoch. */
+  readonly time: number;
   /** Whether it was sent from here. */
   readonly own: boolean;
   /** Who it was for, as far as they are known here; absent if it was for everybody. */
   readonly to?: readonly (Member | Self)[];
+}
+
+/** The latest messages to everyone from before you came. */
+export interface History {
+  readonly messages: readonly RoomMessage[];
+  /** Whether these are all there ever were; a server keeps 200 or so, for a day or so. */
+  readonly complete: boolean;
+}
+
+/** What is known about the time in which the server couldn't be reached. */
+export interface Gap {
+  /**
+   * Whether every message to everyone is accounted for: those you missed follow as `message` events. If false, some
+   * are lost. Messages to some members only are lost either way.
+   */
+  readonly complete: boolean;
 }
 
 /** How a room ended. */
@@ -73,7 +140,7 @@ export interface CloseReason {
   /** WebSocket close code; 1000 after `leave()`. */
   readonly code: number;
   readonly reason: string;
-  /** Absent after `leave()`. */
+  /** Absent after `leave()`. Its code is `removed` if a moderator put you out. */
   readonly error?: SheetbendError;
 }
 
@@ -83,8 +150,24 @@ export interface RoomEvents {
   member: [member: Member];
   /** Somebody is gone, their streams too. Not fired when the room closes. */
   left: [member: Member, reason: LeftReason];
+  /** Each message once and in order, whatever the connection did; see `gap`. Those from before are in `history`. */
   message: [message: RoomMessage];
   state: [state: RoomState];
+  /**
+   * The server couldn't be reached for longer than it keeps a session (half a minute or so), or was restarted. You are
+   * back under a new `userId`, in the `state` `connected`. Shorter losses of connection go by without a word.
+   */
+  gap: [gap: Gap];
+  /** You changed: name, attributes, rights, muted or userId. */
+  self: [self: Self];
+  /** Who may enter has changed. */
+  access: [access: Access];
+  /** Somebody waits in the lobby. Fires for moderators only. */
+  knock: [member: WaitingMember];
+  /** And doesn't any more: was let in, sent away, or gave up. */
+  knockended: [member: WaitingMember];
+  /** A moderator asks you to stop sending these. Nothing is done about it but what you do. */
+  muterequested: [media: readonly MediaKind[], moderator: Member];
   /** Something was refused that no promise waits for. */
   error: [error: SheetbendError];
   /** The room has ended; the last event. */
@@ -99,19 +182,29 @@ export interface Room extends Emits<RoomEvents> {
   /** The others, by `Member.key`. */
   readonly members: ReadonlyMap<string, Member>;
   readonly publications: readonly Publication[];
+  readonly access: Access;
+  /** Who waits to be let in, by `userId`; empty unless you may moderate. */
+  readonly lobby: ReadonlyMap<string, WaitingMember>;
+  /** What was said before you came; the same for as long as you are in the room. */
+  readonly history: History;
   /**
-   * Sends a room message, to everyone or to some.
+   * Sends a room message, to everyone or to some. It reaches each of them once, and in the order of your calls.
    *
-   * Settles when the message came back in the room's order. While the connection is away it waits (up to 256
-   * requests). Rejects with `connection_lost` if the connection broke after it was sent, `target_not_found` if one of
-   * `to` is gone, `message_too_big` above 65 536 bytes as JSON, `too_many_pending`, `closed`, or `invalid_argument` for
-   * what JSON can't hold.
+   * Resolves when the server has accepted it: then everybody whose session lives gets it. While the connection is away
+   * it waits; 128 messages are on their way at a time, and 256 requests wait at most. Rejects with
+   *
+   * - `delivery_unknown` if the session was lost while it was on its way, and the room's history can't tell whether it
+   *   had been accepted. To send it again may deliver it twice.
+   * - `rate_limited`, with `retryAfterMs`. It was not delivered, later ones may have been: it is not sent again by itself.
+   * - `not_allowed` without the right `message`, `muted`, `target_not_found` if one of `to` is gone, `message_too_big`
+   *   above 65 536 bytes as JSON, `too_many_pending`, `closed`, or `invalid_argument` for what JSON can't hold.
    */
-  send(data: Json, options?: { to?: readonly Member[] }): Promise<{ offset: number }>;
+  send(data: Json, options?: { to?: readonly Member[] }): Promise<Place>;
   /**
    * Gives a stream to everyone in the room, now and later. `label` says what it is: `camera` (the default), `screen`,
-   * or a word of yours, up to 64 characters. Rejects with `invalid_argument` if the stream is published already or 16
-   * are, and with `closed`.
+   * or a word of yours, up to 64 characters. Members without the right `subscribe` don't get it. Rejects with
+   * `not_allowed` without the right `publish`, `invalid_argument` if the stream is published already or 16 are, and
+   * with `closed`.
    */
   publish(stream: MediaStream, options?: { label?: string }): Promise<Publication>;
   /**
@@ -119,6 +212,26 @@ export interface Room extends Emits<RoomEvents> {
    * the connection is away, after it is back. Rejects with `invalid_name`, `invalid_attributes` or `closed`.
    */
   update(change: { name?: string; attributes?: Attributes }): Promise<void>;
+  /**
+   * Says who may enter; everybody gets `access`. `open` lets in who is in the lobby. This and the verbs below settle
+   * when the server has done it, while the connection is away after it is back, and reject with `not_allowed` without
+   * the right `moderate`, `rate_limited` or `closed`.
+   */
+  setAccess(access: Access): Promise<void>;
+  /** Lets somebody in from the lobby. Rejects with `not_waiting` too. */
+  admit(userId: string): Promise<void>;
+  /** Sends somebody in the lobby away: their `connect` rejects with `not_admitted`. Rejects with `not_waiting` too. */
+  reject(userId: string): Promise<void>;
+  /**
+   * `messages`: has the server refuse the member's room messages, or take them again (`Member.muted`). `media`: asks
+   * the member to stop sending these (`muterequested`). Rejects with `target_not_found` too.
+   */
+  mute(member: Member, what: { messages?: boolean; media?: readonly MediaKind[] }): Promise<void>;
+  /**
+   * Puts a member out; the room ends for it with `removed`, and it can't come back for as long as the room lives.
+   * Rejects with `target_not_found` too.
+   */
+  remove(member: Member): Promise<void>;
   /** Says goodbye and closes everything. Local tracks go on: they are yours. Never rejects; again does nothing. */
   leave(): Promise<void>;
 }
@@ -152,10 +265,16 @@ export interface RemoteStream {
 export interface Member extends Emits<MemberEvents> {
   /** Names the member in this page; never changes. */
   readonly key: string;
-  /** 32 hexadecimal digits, chosen by the server; another after the member reconnected. */
+  /** 32 hexadecimal digits, chosen by the server; another after the member lost its session and came back. */
   readonly userId: string;
   readonly name: string;
   readonly attributes: Attributes;
+  /** What it may do. Without `publish` its media is not taken, without `subscribe` it is given none. */
+  readonly can: ReadonlySet<Permission>;
+  /** Whether a moderator has its room messages refused. */
+  readonly muted: boolean;
+  /** Whom its token is about; null without one. */
+  readonly subject: string | null;
   /** The peer connection. Signalling doesn't count: who only lost the server stays `connected`. */
   readonly connection: MemberConnection;
   /** By stream id; up to 16. */
@@ -170,6 +289,6 @@ export interface MemberEvents {
   /** The stream's last track went. */
   streamremoved: [stream: MediaStream, label: string];
   connection: [state: MemberConnection];
-  /** Name, attributes or userId changed. */
+  /** Name, attributes, rights, muted or userId changed. */
   update: [];
 }

@@ -27,6 +27,19 @@ export const SERVER_ERRORS = {
   target_is_self: false,
   too_many_rooms: false,
   room_full: true,
+  server_full: true,
+  rate_limited: true,
+  invalid_ack: false,
+  token_required: false,
+  invalid_token: false,
+  token_expired: false,
+  not_allowed: false,
+  room_locked: true,
+  not_admitted: false,
+  banned: false,
+  removed: false,
+  muted: true,
+  not_waiting: false,
 } as const;
 
 /** The standard close codes after which a client connects again. */
@@ -35,6 +48,12 @@ export const RECONNECT_ON_STANDARD_CODES: readonly number[] = [1001, 1005, 1006,
 /** Close codes of ours after which a client connects again: first and last. */
 export const RECONNECT_RANGE = [4500, 4999] as const;
 
+/** Close codes about tokens. */
+export const UNAUTHORIZED = 4001;
+export const TOKEN_EXPIRED = 4002;
+
+/** How many ids of messages the server remembers for each member: as many may be on their way. */
+export const MESSAGE_IDS_MAX = 128;
 export const MESSAGE_BYTES_MAX = 65536;
 export const MESSAGE_TARGETS_MAX = 64;
 export const JSON_DEPTH_MAX = 200;

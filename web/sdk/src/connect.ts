@@ -6,14 +6,17 @@ import { SheetbendError } from "./errors.js";
 import { RoomSession } from "./room.js";
 
 /**
- * Opens a room. Resolves once it is known who is there; `member` fires for each of them right after that.
+ * Opens a room. Resolves once it is known who is there, and stays pending while you wait in the room's lobby; `member`
+ * fires for each of those who are there right after it resolved.
  *
  * @param url of the server's WebSocket, such as `wss://example.org/ws`
  * @returns a promise that rejects with a SheetbendError: `connection_failed` if the first attempt doesn't succeed,
- *   `aborted`, `invalid_argument`, or the code the server refused with, such as `room_full` or `invalid_name`
+ *   `aborted`, `invalid_argument`, `token_unavailable`, or the code the server refused with, such as `room_full`,
+ *   `room_locked`, `not_admitted`, `banned`, `token_required` or `invalid_name`
  */
 export function connect(url: string | URL, options: ConnectOptions): Promise<Room> {
   return new Promise((resolve, reject) => {
+    if (typeof options?.room !== "string") throw new SheetbendError("invalid_argument", "Which room?");
     const { signal, environment = browserEnvironment() } = options;
     if (signal?.aborted) throw new SheetbendError("aborted", "Connecting was aborted.");
     const abort = () => session.abort();

@@ -18,8 +18,8 @@ export interface Environment {
   random(): number;
   /** 32 hexadecimal digits that nobody can guess. */
   randomToken(): string;
-  /** Calls back when the network returned. Returns the function that stops it. */
-  onOnline(callback: () => void): () => void;
+  /** Calls back when the network returned or changed, or may have while nobody looked. Returns the function that stops it. */
+  onNetworkChange(callback: () => void): () => void;
   /** Calls back when the page goes for good (`pagehide`, not into the back-forward cache). Returns the function that stops it. */
   onPageGone(callback: () => void): () => void;
 }
@@ -35,8 +35,13 @@ export function browserEnvironment(): Environment {
     clearTimeout: (timer) => window.clearTimeout(timer),
     random: () => Math.random(),
     randomToken,
-    onOnline: (callback) => listen("online", callback),
-    onPageGone: (callback) => listen("pagehide", (event) => event.persisted || callback()),
+    onNetworkChange,
+    onPageGone: (callback) =>
+      listen(
+        window,
+        "pagehide",
+        (event) => (event instanceof PageTransitionEvent && event.persisted) || callback(),
+      ),
   };
 }
 
@@ -45,10 +50,21 @@ function randomToken(): string {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-function listen<K extends keyof WindowEventMap>(
-  type: K,
-  listener: (event: WindowEventMap[K]) => void,
-): () => void {
-  window.addEventListener(type, listener);
-  return () => window.removeEventListener(type, listener);
+function onNetworkChange(callback: () => void): () => void {
+  const stop = [
+    listen(window, "online", callback),
+    // Timers of pages in the background come late, and not at all while the computer sleeps.
+    listen(document, "visibilitychange", () => document.visibilityState === "visible" && callback()),
+  ];
+  // Only Chromium tells that Wi-Fi was changed for mobile data while both were up.
+  const connection: unknown = Reflect.get(navigator, "connection");
+  if (connection instanceof EventTarget) stop.push(listen(connection, "change", callback));
+  return () => {
+    for (const each of stop) each();
+  };
+}
+
+function listen(target: EventTarget, type: string, listener: (event: Event) => void): () => void {
+  target.addEventListener(type, listener);
+  return () => target.removeEventListener(type, listener);
 }

@@ -1,14 +1,14 @@
 /**
  * Who is in the room, and one peer connection with each of them.
  *
- * Keeps members, and calls with them, through anything that happens to signalling on either side: after a reconnect
- * people have new user ids, and `reclaim.ts` tells who is who. A member is, at any time,
+ * Keeps members, and calls with them, through anything that happens to signalling on either side: whose session is
+ * lost comes back under a new user id, and `reclaim.ts` tells who is who. A member is, at any time,
  *
  *     newcomer   just seen under a new id. May be someone we know: for a moment it is nobody yet
  *     present    in the room under its `userId`
  *     away       not in the room, but its peer connection lives: waits to be recognised
  *
- * and, while our own connection is down, everybody is away. Leaves to others: text and sockets (`signalling`), room
+ * and, while our own session is lost, everybody is away. Leaves to others: text and sockets (`signalling`), room
  * messages (`room`), the peer connections themselves (`pair`).
  */
 
@@ -31,8 +31,8 @@ export interface MeshPort {
   signal(type: SignalType, target: string, value: unknown): void;
   /** Labels by stream id, of everything we publish. */
   labels(): { [streamId: string]: string };
-  /** A pair was made: give it our tracks. */
-  paired(pair: Pair): void;
+  /** A member has a new peer connection, or other rights: give it our tracks, or take them away. */
+  review(peer: Peer): void;
   member(peer: Peer): void;
   left(peer: Peer, reason: LeftReason): void;
   /** A newcomer was recognised, admitted, or is gone. */
@@ -82,6 +82,17 @@ export class Mesh {
     return this.#present.get(userId) ?? null;
   }
 
+  /** Who had this id when something was said; null if it is nobody of those we know. */
+  knownAs(userId: string): Peer | null {
+    const isWho = (peer: Peer) => peer.userId === userId || peer.formerIds.includes(userId);
+    return this.presentAs(userId) ?? [...this.members.values()].find(isWho) ?? null;
+  }
+
+  /** Whether we have, or had, this id. */
+  isSelf(userId: string): boolean {
+    return this.#ownIds.includes(userId);
+  }
+
   isPresent(peer: Peer): boolean {
     return this.#present.get(peer.userId) === peer;
   }
@@ -121,7 +132,17 @@ export class Mesh {
       if (!known.has(record.userId)) this.#meet(record, record.polite ? "wait" : "offer");
   }
 
-  /** Our own connection is down: nobody can be reached, nothing can be known. */
+  /** The server can't be reached for now. */
+  suspend(): void {
+    for (const { pair } of this.members.values()) pair?.holdCandidates();
+  }
+
+  /** And now it can again, and nothing has changed. */
+  goOn(): void {
+    for (const { pair } of this.members.values()) pair?.releaseCandidates();
+  }
+
+  /** Our own session is lost: nobody can be reached, nothing can be known. */
   lost(): void {
     this.#online = false;
     this.#environment.clearTimeout(this.#returnTimer);
@@ -130,6 +151,7 @@ export class Mesh {
     for (const peer of this.members.values()) {
       this.#environment.clearTimeout(peer.timer);
       peer.pair?.pause();
+      peer.pair?.releaseCandidates();
       peer.pair?.reclaim.forgetProof();
     }
   }
@@ -144,7 +166,7 @@ export class Mesh {
     const newcomer = this.#newcomers.get(userId);
     if (newcomer) this.#takeNewcomer(userId, newcomer);
     this.#present.delete(userId);
-    if (peer && reason === "leave") this.#drop(peer, reason);
+    if (peer && reason !== "disconnect") this.#drop(peer, reason);
     else if (peer) this.#watch(peer);
     this.#port.settled();
   }
@@ -152,7 +174,10 @@ export class Mesh {
   updated(record: MemberRecord): void {
     const newcomer = this.#newcomers.get(record.userId);
     if (newcomer) newcomer.record = { ...newcomer.record, ...record };
-    this.#present.get(record.userId)?.describe(record);
+    const peer = this.#present.get(record.userId);
+    if (!peer) return;
+    peer.describe(record);
+    this.#port.review(peer);
   }
 
   /** Takes signalling from another member. */
@@ -242,6 +267,7 @@ export class Mesh {
   #welcomeBack(peer: Peer, record: MemberRecord): void {
     this.#present.set(record.userId, peer);
     peer.describe(record);
+    this.#port.review(peer);
     if (!peer.pair?.reclaim.possible) {
       this.#connect(peer, "wait");
       return;
@@ -262,8 +288,9 @@ export class Mesh {
       peer.report("failed");
       return;
     }
+    peer.enforceRights();
     peer.report(peer.pair.state);
-    this.#port.paired(peer.pair);
+    this.#port.review(peer);
     this.#port.settled();
   }
 
@@ -352,6 +379,7 @@ export class Mesh {
     if (this.isPresent(peer)) this.#present.delete(peer.userId);
     this.#present.set(userId, peer);
     peer.describe(newcomer.record);
+    this.#port.review(peer);
   }
 
   #negotiate(sender: string, description: PeerDescription): void {

@@ -4,11 +4,14 @@
  * What members say to each other inside `sdp`, `candidate` and `data` is left unread here: `peer-messages.ts`.
  */
 
-import type { Attributes, Json, LeftReason } from "./api.js";
+import type { Access, Attributes, Json, LeftReason, MediaKind, Permission } from "./api.js";
 
 export interface Hello {
   type: "hello";
   client: string;
+  token?: string;
+  /** Goes on with a session, of which so many counted messages have arrived. */
+  resume?: { token: string; received: number };
 }
 
 export interface Join {
@@ -16,6 +19,8 @@ export interface Join {
   roomId: string;
   name: string;
   attributes: Attributes;
+  /** The last event seen of the room in an earlier session. */
+  since?: { epoch: string; offset: number };
   ref: string;
 }
 
@@ -32,6 +37,24 @@ export interface Say {
   roomId: string;
   data: Json;
   to?: readonly string[];
+  id: string;
+  ref: string;
+}
+
+export interface SetAccess {
+  type: "set-access";
+  roomId: string;
+  access: Access;
+  ref: string;
+}
+
+/** What a moderator does about one other: let in, send away, mute, put out. */
+export interface Moderate {
+  type: "admit" | "reject" | "mute" | "remove";
+  roomId: string;
+  userId: string;
+  messages?: boolean;
+  media?: readonly MediaKind[];
   ref: string;
 }
 
@@ -47,40 +70,88 @@ export interface Signal {
   ref: string;
 }
 
-export interface Bye {
-  type: "bye";
+/** A fresh token for the session. */
+export interface Token {
+  type: "token";
+  token: string;
 }
 
-export type ClientMessage = Hello | Join | Update | Say | Signal | Bye;
+export interface Ack {
+  type: "ack";
+  received: number;
+}
 
-/** A member as the server describes it. `polite` is about the receiver; absent in `user-updated`. */
+/** A message that is its type alone. */
+export interface Plain {
+  type: "ping" | "bye";
+}
+
+export type ClientMessage = Hello | Join | Update | Say | SetAccess | Moderate | Signal | Token | Ack | Plain;
+
+/** A member as the server describes it. `polite` is about the receiver; absent in `user-updated` and `knock`. */
 export interface MemberRecord {
   readonly userId: string;
   readonly name: string;
   readonly attributes: Attributes;
   readonly polite?: boolean;
+  readonly can?: readonly Permission[];
+  readonly muted?: boolean;
+  readonly subject?: string;
 }
 
 export interface Welcome {
   type: "welcome";
   userId: string;
   iceServers: RTCIceServer[];
+  limits: { pingIntervalS: number };
+  resumeToken: string;
+  expiresInS?: number;
+  /** After a resume: whether the session goes on, and if so how many counted messages the server has. */
+  recovered?: boolean;
+  received?: number;
 }
 
 export interface Roster {
   type: "roster";
+  epoch: string;
+  offset: number;
+  access: Access;
+  you: MemberRecord;
   members: MemberRecord[];
+  history: Remembered[];
+  complete: boolean;
+  waiting?: MemberRecord[];
+  ref?: string;
+}
+
+/** A message of the room's history. */
+export interface Remembered {
+  offset: number;
+  sender: string;
+  /** What the sender was called then. */
+  name: string;
+  data: Json;
+  time: number;
+  id?: string;
+}
+
+/** We are in the room's lobby. */
+export interface InLobby {
+  type: "waiting";
 }
 
 export interface UserJoined {
   type: "user-joined";
+  offset: number;
   member: MemberRecord;
 }
 
 export interface UserLeft {
   type: "user-left";
+  offset: number;
   userId: string;
   reason: LeftReason;
+  ref?: string;
 }
 
 export interface UserUpdated {
@@ -90,13 +161,45 @@ export interface UserUpdated {
   ref?: string;
 }
 
+export interface RoomUpdated {
+  type: "room-updated";
+  offset: number;
+  access: Access;
+  ref?: string;
+}
+
 export interface Said {
   type: "message";
   offset: number;
   sender: string;
   data: Json;
+  time: number;
   to?: string[];
+  id?: string;
+}
+
+export interface Accepted {
+  type: "accepted";
+  epoch: string;
+  offset: number;
   ref?: string;
+}
+
+export interface Knock {
+  type: "knock";
+  member: MemberRecord;
+}
+
+export interface KnockEnded {
+  type: "knock-ended";
+  userId: string;
+  ref?: string;
+}
+
+export interface MuteRequested {
+  type: "mute-requested";
+  sender: string;
+  media: MediaKind[];
 }
 
 export interface Forwarded {
@@ -106,23 +209,54 @@ export interface Forwarded {
   candidate?: unknown;
 }
 
+export interface Authorized {
+  type: "authorized";
+  expiresInS: number;
+}
+
+export interface Pong {
+  type: "pong";
+}
+
+export interface Draining {
+  type: "draining";
+  withinS: number;
+}
+
 export interface Refused {
   type: "error";
   code: string;
   message: string;
   retryable: boolean;
+  retryAfterS?: number;
   ref?: string;
 }
 
-export type ServerMessage =
-  | Welcome
+/** What this version doesn't know. It counts all the same. */
+export interface Unknown {
+  type: "unknown";
+}
+
+/** What concerns the session. */
+export type SessionMessage = Welcome | Authorized | Ack | Pong | Draining;
+
+/** What concerns the room. */
+export type RoomEvent =
   | Roster
+  | InLobby
   | UserJoined
   | UserLeft
   | UserUpdated
+  | RoomUpdated
   | Said
+  | Accepted
+  | Knock
+  | KnockEnded
+  | MuteRequested
   | Forwarded
   | Refused;
+
+export type ServerMessage = SessionMessage | RoomEvent;
 
 type Fields = { readonly [key: string]: unknown };
 
@@ -158,37 +292,94 @@ export function isString(value: unknown): value is string {
 
 /** The shape of each type; a Map, so that no `type` from outside can name something inherited. */
 const SHAPES: ReadonlyMap<unknown, (message: Fields) => boolean> = new Map([
-  ["welcome", (m: Fields) => isUserId(m.userId) && isArrayOf(m.iceServers, isObject)],
-  ["roster", (m: Fields) => isOffset(m.offset) && isArrayOf(m.members, isMember)],
-  ["user-joined", (m: Fields) => isMember(m.member)],
-  ["user-left", (m: Fields) => isUserId(m.userId)],
-  ["user-updated", (m: Fields) => isMember(m.member) && isOffset(m.offset)],
-  ["message", isSaid],
-  ["error", (m: Fields) => isString(m.code) && isString(m.message)],
+  ["welcome", isWelcome],
+  ["roster", isRoster],
+  ["waiting", () => true],
+  ["user-joined", (m: Fields) => isMember(m.member) && isCount(m.offset)],
+  ["user-left", (m: Fields) => isUserId(m.userId) && isCount(m.offset)],
+  ["user-updated", (m: Fields) => isMember(m.member) && isCount(m.offset)],
+  ["room-updated", (m: Fields) => isString(m.access) && isCount(m.offset)],
+  ["message", (m: Fields) => isMessage(m) && isOptional(m.to, isUserIds)],
+  ["accepted", (m: Fields) => isString(m.epoch) && isCount(m.offset)],
+  ["knock", (m: Fields) => isMember(m.member)],
+  ["knock-ended", (m: Fields) => isUserId(m.userId)],
+  ["mute-requested", (m: Fields) => isUserId(m.sender) && isStrings(m.media)],
+  ["error", (m: Fields) => isString(m.code) && isString(m.message) && isOptional(m.retryAfterS, isNumber)],
   ["offer", (m: Fields) => isUserId(m.sender) && m.sdp !== undefined],
   ["answer", (m: Fields) => isUserId(m.sender) && m.sdp !== undefined],
   ["ice-candidate", (m: Fields) => isUserId(m.sender) && m.candidate !== undefined],
+  ["authorized", (m: Fields) => isStrings(m.can) && isNumber(m.expiresInS)],
+  ["ack", (m: Fields) => isCount(m.received)],
+  ["pong", () => true],
+  ["draining", (m: Fields) => isNumber(m.withinS)],
 ]);
 
 function isServerMessage(message: Fields): message is Fields & ServerMessage {
   return SHAPES.get(message.type)?.(message) ?? false;
 }
 
-function isSaid(message: Fields): boolean {
+function isWelcome(message: Fields): boolean {
   return (
-    isUserId(message.sender) &&
-    isOffset(message.offset) &&
-    message.data !== undefined &&
-    (message.to === undefined || isArrayOf(message.to, isUserId))
+    isUserId(message.userId) &&
+    isArrayOf(message.iceServers, isObject) &&
+    isObject(message.limits) &&
+    isNumber(message.limits.pingIntervalS) &&
+    isString(message.resumeToken) &&
+    isOptional(message.expiresInS, isNumber) &&
+    (message.recovered !== true || isCount(message.received))
   );
 }
 
-function isMember(value: unknown): value is MemberRecord {
-  return isObject(value) && isUserId(value.userId) && isString(value.name) && isObject(value.attributes);
+function isRoster(message: Fields): boolean {
+  return (
+    isString(message.epoch) &&
+    isCount(message.offset) &&
+    isString(message.access) &&
+    isMember(message.you) &&
+    isArrayOf(message.members, isMember) &&
+    isArrayOf(message.history, isRemembered) &&
+    typeof message.complete === "boolean" &&
+    isOptional(message.waiting, (waiting) => isArrayOf(waiting, isMember))
+  );
 }
 
-function isOffset(value: unknown): value is number {
-  return Number.isSafeInteger(value);
+function isRemembered(value: unknown): boolean {
+  return isObject(value) && isMessage(value) && isString(value.name);
+}
+
+function isMessage({ sender, offset, data, time }: Fields): boolean {
+  return isUserId(sender) && isCount(offset) && data !== undefined && isNumber(time);
+}
+
+function isMember(value: unknown): boolean {
+  return (
+    isObject(value) &&
+    isUserId(value.userId) &&
+    isString(value.name) &&
+    isObject(value.attributes) &&
+    isOptional(value.can, isStrings)
+  );
+}
+
+function isUserIds(value: unknown): boolean {
+  return isArrayOf(value, isUserId);
+}
+
+function isStrings(value: unknown): boolean {
+  return isArrayOf(value, isString);
+}
+
+/** An offset, or how many of something. */
+function isCount(value: unknown): boolean {
+  return isNumber(value) && Number.isSafeInteger(value) && value >= 0;
+}
+
+function isNumber(value: unknown): value is number {
+  return typeof value === "number" && value >= 0;
+}
+
+function isOptional(value: unknown, isValid: (value: unknown) => boolean): boolean {
+  return value === undefined || isValid(value);
 }
 
 function isArrayOf(value: unknown, isElement: (element: unknown) => boolean): boolean {

@@ -41,6 +41,7 @@ export class Negotiation {
   readonly #connection: NegotiatedConnection;
   readonly #port: NegotiationPort;
   #paused = true;
+  #holdsCandidates = false;
   #offerDue = false;
   #makingOffer = false;
   #ignoreOffer = false;
@@ -63,6 +64,16 @@ export class Negotiation {
   /** Sends nothing until `resume`. */
   pause(): void {
     this.#paused = true;
+  }
+
+  /** Keeps candidates back until `releaseCandidates`: nothing repeats one that is lost, as `resume` repeats an offer. */
+  holdCandidates(): void {
+    this.#holdsCandidates = true;
+  }
+
+  releaseCandidates(): void {
+    this.#holdsCandidates = false;
+    if (!this.#paused) this.#sendFoundCandidates();
   }
 
   /** The peer can be reached, again or for the first time. */
@@ -151,7 +162,7 @@ export class Negotiation {
   }
 
   #found(candidate: RTCIceCandidateInit): void {
-    if (!this.#paused) this.#port.sendCandidate(candidate);
+    if (!this.#paused && !this.#holdsCandidates) this.#port.sendCandidate(candidate);
     else if (this.#unsent.length < CANDIDATES_MAX) this.#unsent.push(candidate);
   }
 }

@@ -57,6 +57,9 @@ export class Pair {
   readonly #sent = new Map<MediaStreamTrack, { sender: RTCRtpSender; stream: MediaStream }>();
   #channel: RTCDataChannel | null = null;
   #labels: PeerDescription["labels"] = null;
+  /** Whose direction was narrowed because the other end may not send. */
+  readonly #refused = new Set<RTCRtpTransceiver>();
+  #receives = true;
   /** For tracks that come without a stream. */
   #looseTracks: MediaStream | null = null;
   /** Of the other end's certificate, from its first description on. */
@@ -119,6 +122,15 @@ export class Pair {
     this.#negotiation.pause();
   }
 
+  /** While the server can't be reached, and nobody knows whether the session will go on. */
+  holdCandidates(): void {
+    this.#negotiation.holdCandidates();
+  }
+
+  releaseCandidates(): void {
+    this.#negotiation.releaseCandidates();
+  }
+
   /** The other end can be reached again. */
   resume(polite: boolean): void {
     this.#negotiation.polite = polite;
@@ -163,7 +175,24 @@ export class Pair {
     return this.reclaim.accepts(proof, this.#peerFingerprint);
   }
 
+  /** Whether the other end's tracks are taken. What is not taken is negotiated away, so that it isn't sent either. */
+  setReceiving(receives: boolean): void {
+    if (this.#receives === receives) return;
+    this.#receives = receives;
+    if (!receives) {
+      for (const transceiver of this.#connection.getTransceivers()) this.#refuse(transceiver);
+      return;
+    }
+    for (const transceiver of this.#refused) {
+      if (transceiver.direction === "sendonly") transceiver.direction = "sendrecv";
+      else if (transceiver.direction === "inactive") transceiver.direction = "recvonly";
+    }
+    this.#refused.clear();
+  }
+
+  /** Does nothing if the track is being sent already. */
   addTrack(track: MediaStreamTrack, stream: MediaStream): void {
+    if (this.#sent.has(track)) return;
     this.#sent.set(track, { sender: addTrack(this.#connection, track, stream), stream });
   }
 
@@ -247,16 +276,31 @@ export class Pair {
     if (this.#connection.signalingState !== "stable" || !this.#channel) return;
     const transceivers = this.#connection.getTransceivers();
     for (const transceiver of transceivers) {
-      if (transceiver.currentDirection === "inactive" && !transceiver.sender.track) transceiver.stop();
+      const isIdle = transceiver.currentDirection === "inactive" && !transceiver.sender.track;
+      if (isIdle && !this.#refused.has(transceiver)) transceiver.stop();
     }
     // The other end may have stopped one in the moment in which we began to use it.
     const live = transceivers.filter(({ direction }) => direction !== "stopped").map(({ sender }) => sender);
-    for (const [track, { sender, stream }] of this.#sent)
-      if (!live.includes(sender)) this.addTrack(track, stream);
+    for (const [track, { sender, stream }] of [...this.#sent]) {
+      if (live.includes(sender)) continue;
+      this.#sent.delete(track);
+      this.addTrack(track, stream);
+    }
   }
 
-  #receiveTrack({ track, streams }: RTCTrackEvent): void {
+  #refuse(transceiver: RTCRtpTransceiver): void {
+    if (transceiver.direction === "sendrecv") transceiver.direction = "sendonly";
+    else if (transceiver.direction === "recvonly") transceiver.direction = "inactive";
+    else return;
+    this.#refused.add(transceiver);
+  }
+
+  #receiveTrack({ track, streams, transceiver }: RTCTrackEvent): void {
     if (this.#ended) return;
+    if (!this.#receives) {
+      this.#refuse(transceiver);
+      return;
+    }
     for (const stream of streams.length > 0 ? streams : [this.#loose(track)]) {
       this.#port.track(track, stream, labelOf(this.#labels, stream.id));
     }

@@ -1,10 +1,14 @@
 /** A member, as the application sees it: who it is, and what its current peer connection says. */
 
-import type { Attributes, Member, MemberConnection, MemberEvents } from "./api.js";
+import type { Attributes, Member, MemberConnection, MemberEvents, Permission } from "./api.js";
 import { Emitter } from "./emitter.js";
 import type { MemberRecord } from "./messages.js";
 import type { Pair } from "./pair.js";
 import { RemoteStreams } from "./remote-streams.js";
+import { permissions } from "./rights.js";
+
+/** Enough for messages of the history that are still to be delivered. */
+const FORMER_IDS_MAX = 16;
 
 export class Peer extends Emitter<MemberEvents> implements Member {
   readonly key: string;
@@ -12,7 +16,10 @@ export class Peer extends Emitter<MemberEvents> implements Member {
   pair: Pair | null = null;
   /** Runs while something must happen by a time: being recognised, or, once gone from the room, recovering. */
   timer = 0;
+  /** The ids it had before, latest first. */
+  formerIds: readonly string[] = [];
   #record: MemberRecord;
+  #can: ReadonlySet<Permission>;
   #connection: MemberConnection = "connecting";
   readonly #streams = new RemoteStreams({
     added: (...values) => this.emit("track", ...values),
@@ -23,6 +30,7 @@ export class Peer extends Emitter<MemberEvents> implements Member {
     super();
     this.key = key;
     this.#record = record;
+    this.#can = permissions(record);
   }
 
   get userId(): string {
@@ -35,6 +43,18 @@ export class Peer extends Emitter<MemberEvents> implements Member {
 
   get attributes(): Attributes {
     return this.#record.attributes;
+  }
+
+  get can(): ReadonlySet<Permission> {
+    return this.#can;
+  }
+
+  get muted(): boolean {
+    return this.#record.muted ?? false;
+  }
+
+  get subject(): string | null {
+    return this.#record.subject ?? null;
   }
 
   get connection(): MemberConnection {
@@ -58,11 +78,19 @@ export class Peer extends Emitter<MemberEvents> implements Member {
   describe(record: MemberRecord): void {
     const before = this.#record;
     this.#record = { ...record, polite: record.polite ?? this.polite };
-    const isSame =
-      before.userId === record.userId &&
-      before.name === record.name &&
-      JSON.stringify(before.attributes) === JSON.stringify(record.attributes);
-    if (!isSame) this.emit("update");
+    if (shown(before) === shown(record)) return;
+    if (before.userId !== record.userId)
+      this.formerIds = [before.userId, ...this.formerIds].slice(0, FORMER_IDS_MAX);
+    this.#can = permissions(record);
+    this.enforceRights();
+    this.emit("update");
+  }
+
+  /** Takes its tracks, or has its peer connection refuse them. */
+  enforceRights(): void {
+    const mayPublish = this.#can.has("publish");
+    this.pair?.setReceiving(mayPublish);
+    if (!mayPublish) this.#streams.clear();
   }
 
   receiveTrack(track: MediaStreamTrack, stream: MediaStream, label: string): void {
@@ -82,4 +110,9 @@ export class Peer extends Emitter<MemberEvents> implements Member {
     this.#connection = state;
     this.emit("connection", state);
   }
+}
+
+/** All that the application can see of a record. */
+function shown(record: MemberRecord): string {
+  return JSON.stringify({ ...record, polite: null });
 }

@@ -10,7 +10,7 @@ export class Publisher {
   readonly #tracks = new Map<Publication, Set<MediaStreamTrack>>();
   readonly #pairs: () => Pair[];
 
-  /** @param pairs the pairs there are now */
+  /** @param pairs those that may have what we publish */
   constructor(pairs: () => Pair[]) {
     this.#pairs = pairs;
   }
@@ -40,9 +40,12 @@ export class Publisher {
     return publication;
   }
 
-  /** A pair was made: it gets everything. */
-  giveAll(pair: Pair): void {
-    for (const publication of this.#tracks.keys()) this.#give(pair, publication);
+  /** A pair was made, or what it may have has changed: it gets everything, or nothing any more. */
+  review(pair: Pair, isAllowed: boolean): void {
+    for (const [publication, tracks] of this.#tracks) {
+      if (isAllowed) this.#give(pair, publication);
+      else for (const track of tracks) pair.removeTrack(track);
+    }
   }
 
   /** Labels by stream id, to send with a session description. */

@@ -1,42 +1,51 @@
 /** A room: puts signalling, the mesh, requests and publications together, and is what the application holds. */
 
 import type {
+  Access,
   Attributes,
   CloseReason,
   ConnectOptions,
+  History,
   Json,
+  MediaKind,
   Member,
+  Place,
   Publication,
   Room,
   RoomEvents,
-  RoomMessage,
   RoomState,
   Self,
+  WaitingMember,
 } from "./api.js";
 import { MESSAGE_TARGETS_MAX } from "./codes.js";
+import { Conversation } from "./conversation.js";
 import { Emitter } from "./emitter.js";
 import type { Environment } from "./environment.js";
 import { SheetbendError } from "./errors.js";
+import { Lobby } from "./lobby.js";
 import { Mesh } from "./mesh.js";
 import type {
   Join,
   MemberRecord,
+  Moderate,
+  MuteRequested,
   Refused,
+  RoomEvent,
+  Roster,
   Said,
   Say,
-  ServerMessage,
   Signal,
   SignalType,
+  UserLeft,
   UserUpdated,
   Welcome,
 } from "./messages.js";
+import type { Peer } from "./peer.js";
 import { Publisher } from "./publisher.js";
-import { fullJitter } from "./reconnect-policy.js";
+import { fullJitter, type ReconnectPolicy } from "./reconnect-policy.js";
 import { Requests } from "./requests.js";
+import { permissions } from "./rights.js";
 import { Signalling } from "./signalling.js";
-
-/** Room messages kept back while it is open who their sender is; then the senders are taken for strangers. */
-const HELD_MESSAGES_MAX = 256;
 
 /** No promise waits for signalling: a target that is gone is told by `user-left` too. */
 const SIGNAL_REF = "signal";
@@ -52,42 +61,67 @@ export interface FirstOutcome {
 
 export class RoomSession extends Emitter<RoomEvents> implements Room {
   readonly id: string;
+  readonly #options: ConnectOptions;
   readonly #environment: Environment;
-  readonly #iceServers: RTCIceServer[] | undefined;
+  readonly #policy: ReconnectPolicy;
   readonly #outcome: FirstOutcome;
   readonly #signalling: Signalling;
   readonly #mesh: Mesh;
   readonly #publisher: Publisher;
   readonly #requests: Requests;
+  readonly #conversation: Conversation;
+  readonly #lobby: Lobby;
   readonly #stopListening: () => void;
-  readonly #held: Said[] = [];
   #state: RoomState = "connected";
   #self: Self;
+  #access: Access = "open";
+  #history: History = { messages: [], complete: false };
   #configuration: RTCConfiguration = {};
+  #joinRef = "";
+  #rejoins = 0;
+  #joinTimer = 0;
+  /** Whether `join` has gone out behind `hello`. */
+  #isGreeted = false;
+  /** Whether this session is in the room, reachable or not. */
+  #isIn = false;
+  #isReachable = false;
   #isOpen = false;
+  #isOver = false;
   /** Members are announced from then on. */
   #isAnnounced = false;
 
   constructor(url: string, options: ConnectOptions, environment: Environment, outcome: FirstOutcome) {
     super();
-    this.id = options.room;
-    this.#self = { userId: "", name: options.name ?? "", attributes: options.attributes ?? {} };
+    const { room, name = "", attributes = {} } = options;
+    this.id = room;
+    this.#self = selfOf({ userId: "", name, attributes });
+    this.#options = options;
     this.#environment = environment;
-    this.#iceServers = options.iceServers;
+    this.#policy = options.reconnect ?? fullJitter({ random: environment.random });
     this.#outcome = outcome;
-    this.#publisher = new Publisher(() => [...this.#mesh.members.values()].flatMap(({ pair }) => pair ?? []));
     this.#mesh = this.#createMesh();
-    const policy = options.reconnect ?? fullJitter({ random: environment.random });
-    this.#signalling = new Signalling(url, environment, policy, {
-      join: () => this.#join(),
-      greeted: () => this.#mesh.greet(),
+    this.#publisher = new Publisher(() =>
+      [...this.#mesh.members.values()].flatMap((peer) => (this.#mayHave(peer) && peer.pair) || []),
+    );
+    this.#conversation = new Conversation(this.#mesh, {
+      self: () => this.#self,
+      message: (message) => this.emit("message", message),
+    });
+    this.#lobby = new Lobby({
+      knock: (member) => this.#isAnnounced && this.emit("knock", member),
+      knockEnded: (member) => this.#isAnnounced && this.emit("knockended", member),
+    });
+    this.#signalling = new Signalling(url, environment, this.#policy, options.token, {
+      greeted: () => this.#greeted(),
+      welcomed: (welcome, recovered) => this.#welcomed(welcome, recovered),
       received: (message) => this.#receive(message),
       lost: () => this.#lost(),
       ended: (reason) => this.#close(reason),
     });
     this.#requests = new Requests(
-      () => this.#signalling.joined,
+      () => this.#isIn && this.#isReachable,
       (message) => this.#signalling.send(message),
+      () => environment.randomToken(),
     );
     this.#stopListening = environment.onPageGone(() => this.leave());
   }
@@ -108,6 +142,23 @@ export class RoomSession extends Emitter<RoomEvents> implements Room {
     return this.#publisher.publications;
   }
 
+  get access(): Access {
+    return this.#access;
+  }
+
+  get lobby(): ReadonlyMap<string, WaitingMember> {
+    return this.#lobby.byId;
+  }
+
+  get history(): History {
+    return this.#history;
+  }
+
+  /** Nothing is told behind `closed`, also if a listener left in the middle of what there was to tell. */
+  override emit<K extends keyof RoomEvents>(type: K, ...values: RoomEvents[K]): void {
+    if (!this.#isOver) super.emit(type, ...values);
+  }
+
   /** Begins to connect; `outcome` hears how it went. */
   start(): void {
     this.#signalling.start();
@@ -115,12 +166,10 @@ export class RoomSession extends Emitter<RoomEvents> implements Room {
 
   /** Ends the attempt to connect. */
   abort(): void {
-    this.#signalling.close();
-    const error = new SheetbendError("aborted", "Connecting was aborted.");
-    this.#close({ code: 1000, reason: "aborted", error });
+    this.#end(new SheetbendError("aborted", "Connecting was aborted."));
   }
 
-  async send(data: Json, { to }: { to?: readonly Member[] } = {}): Promise<{ offset: number }> {
+  async send(data: Json, { to }: { to?: readonly Member[] } = {}): Promise<Place> {
     this.#requireOpen();
     if (to && (to.length === 0 || to.length > MESSAGE_TARGETS_MAX)) {
       throw new SheetbendError(
@@ -128,19 +177,42 @@ export class RoomSession extends Emitter<RoomEvents> implements Room {
         `to has 1 to ${MESSAGE_TARGETS_MAX} members, or is left out.`,
       );
     }
-    const build = (ref: string) => this.#say(data, to, ref);
-    return { offset: await this.#requests.add({ build, repeatable: false }) };
+    return this.#requests.add((ref) => this.#say(data, to, ref));
   }
 
   async publish(stream: MediaStream, { label = "camera" }: { label?: string } = {}): Promise<Publication> {
     this.#requireOpen();
+    if (!this.#self.can.has("publish"))
+      throw new SheetbendError("not_allowed", "You may not publish in this room.");
     return this.#publisher.publish(stream, label);
   }
 
   async update(change: { name?: string; attributes?: Attributes }): Promise<void> {
     this.#requireOpen();
-    const build = (ref: string) => ({ ...change, type: "update" as const, roomId: this.id, ref });
-    await this.#requests.add({ build, repeatable: true });
+    await this.#requests.add((ref) => ({ ...change, type: "update", roomId: this.id, ref }));
+  }
+
+  async setAccess(access: Access): Promise<void> {
+    this.#requireOpen();
+    await this.#requests.add((ref) => ({ type: "set-access", roomId: this.id, access, ref }));
+  }
+
+  async admit(userId: string): Promise<void> {
+    await this.#moderate("admit", () => userId);
+  }
+
+  async reject(userId: string): Promise<void> {
+    await this.#moderate("reject", () => userId);
+  }
+
+  async mute(member: Member, what: { messages?: boolean; media?: readonly MediaKind[] }): Promise<void> {
+    if (what.messages === undefined && !what.media?.length)
+      throw new SheetbendError("invalid_argument", "messages, media or both say what to mute.");
+    await this.#moderate("mute", () => this.#idsOf([member])?.[0], what);
+  }
+
+  async remove(member: Member): Promise<void> {
+    await this.#moderate("remove", () => this.#idsOf([member])?.[0]);
   }
 
   async leave(): Promise<void> {
@@ -152,38 +224,86 @@ export class RoomSession extends Emitter<RoomEvents> implements Room {
     return new Mesh(this.#environment, {
       signal: (type, target, value) => this.#signal(type, target, value),
       labels: () => this.#publisher.labels(),
-      paired: (pair) => this.#publisher.giveAll(pair),
+      review: (peer) => this.#review(peer),
       member: (peer) => this.#isAnnounced && this.emit("member", peer),
       left: (peer, reason) => this.#isAnnounced && this.emit("left", peer, reason),
       settled: () => this.#settled(),
     });
   }
 
-  #join(): Join {
-    const { name, attributes } = this.#self;
-    return { type: "join", roomId: this.id, name, attributes, ref: this.#requests.nextRef() };
+  #greeted(): void {
+    this.#isGreeted = true;
+    this.#begin();
   }
 
-  #receive(message: ServerMessage): void {
+  #welcomed({ iceServers }: Welcome, recovered: boolean | null): void {
+    this.#isReachable = true;
+    this.#configuration = { iceServers: this.#options.iceServers ?? iceServers };
+    if (recovered === false && !this.#isGreeted) this.#begin();
+    this.#isGreeted = false;
+    if (recovered && this.#isIn) {
+      this.#mesh.goOn();
+      this.#setState("connected");
+      this.#requests.flush();
+    }
+  }
+
+  /** This session isn't in the room: enters it, and proves right behind that to those who knew us who we are. */
+  #begin(): void {
+    this.#isIn = false;
+    this.#environment.clearTimeout(this.#joinTimer);
+    this.#mesh.lost();
+    const { name, attributes } = this.#self;
+    const since = this.#conversation.seen;
+    this.#joinRef = this.#environment.randomToken();
+    const join: Join = { type: "join", roomId: this.id, name, attributes, ref: this.#joinRef };
+    try {
+      this.#signalling.send(since ? { ...join, since } : join);
+    } catch (error) {
+      if (error instanceof SheetbendError) this.#end(error);
+      return;
+    }
+    this.#mesh.greet();
+  }
+
+  #receive(message: RoomEvent): void {
+    if ("offset" in message && message.type !== "accepted" && !this.#conversation.saw(message)) return;
     switch (message.type) {
-      case "welcome":
-        this.#welcomed(message);
-        break;
       case "roster":
-        this.#enter(message.members);
+        this.#enter(message);
+        break;
+      case "waiting":
+        this.#mesh.lost(); // The proofs that went out behind `join` came to nothing.
+        if (this.#options.onWaiting) queueMicrotask(this.#options.onWaiting);
         break;
       case "user-joined":
         this.#mesh.joined(message.member);
         break;
       case "user-left":
-        if (this.#held.length > 0) this.#mesh.admitAll();
-        this.#mesh.left(message.userId, message.reason);
+        this.#left(message);
         break;
       case "user-updated":
         this.#updated(message);
         break;
+      case "room-updated":
+        this.#setAccess(message.access);
+        this.#answered(message);
+        break;
       case "message":
         this.#said(message);
+        break;
+      case "accepted":
+        this.#requests.resolve(message.ref, { offset: message.offset, epoch: message.epoch });
+        break;
+      case "knock":
+        this.#lobby.add(message.member);
+        break;
+      case "knock-ended":
+        this.#lobby.remove(message.userId);
+        this.#answered(message);
+        break;
+      case "mute-requested":
+        this.#muteRequested(message);
         break;
       case "error":
         this.#refused(message);
@@ -193,21 +313,44 @@ export class RoomSession extends Emitter<RoomEvents> implements Room {
     }
   }
 
-  #welcomed({ userId, iceServers }: Welcome): void {
-    this.#self = { ...this.#self, userId };
-    this.#configuration = { iceServers: this.#iceServers ?? iceServers };
-  }
-
-  #enter(others: readonly MemberRecord[]): void {
-    this.#mesh.enter(this.#self.userId, others, this.#configuration);
+  #enter(roster: Roster): void {
+    const { you, members, waiting = [] } = roster;
+    this.#rejoins = 0;
+    this.#self = selfOf(you);
+    this.#mesh.enter(you.userId, members, this.#configuration);
+    this.#lobby.replace(waiting);
     if (this.#isOpen) {
-      this.#setState("connected");
+      this.#return(roster);
     } else {
-      this.#isOpen = true;
+      this.#isIn = this.#isOpen = true;
+      this.#access = roster.access;
+      this.#history = this.#conversation.begin(roster);
       this.#outcome.connected(this);
       this.#announce();
     }
     this.#requests.flush();
+  }
+
+  /** We are in the room again, in another session. */
+  #return(roster: Roster): void {
+    const { epoch } = roster;
+    const gap = this.#conversation.goOn(roster);
+    const offsets = new Map<string | undefined, number>();
+    for (const { id, sender, offset } of roster.history)
+      if (this.#mesh.isSelf(sender)) offsets.set(id, offset);
+    this.#requests.restart({
+      complete: gap.complete,
+      placeOf(id) {
+        const offset = offsets.get(id);
+        return offset === undefined ? null : { offset, epoch };
+      },
+    });
+    this.#isIn = true; // Not before what was on its way has its place in front of what waits.
+    this.#setState("connected");
+    this.emit("self", this.#self);
+    this.#setAccess(roster.access);
+    this.emit("gap", gap);
+    this.#conversation.deliver();
   }
 
   /** Tells of the members found on arrival, once the application had its turn to listen. */
@@ -215,55 +358,95 @@ export class RoomSession extends Emitter<RoomEvents> implements Room {
     for (let turn = 0; turn < ANNOUNCE_AFTER_MICROTASKS; turn++) await null;
     this.#isAnnounced = true;
     for (const peer of this.#mesh.members.values()) this.emit("member", peer);
+    for (const member of this.#lobby.byId.values()) this.emit("knock", member);
+  }
+
+  #left(message: UserLeft): void {
+    const { userId, reason } = message;
+    if (userId === this.#self.userId) {
+      this.#end(new SheetbendError("removed", "A moderator has put you out of the room."));
+      return;
+    }
+    if (this.#conversation.isHolding) this.#mesh.admitAll();
+    this.#mesh.left(userId, reason);
+    this.#answered(message);
   }
 
   #updated(message: UserUpdated): void {
     const { member } = message;
-    if (member.userId !== this.#self.userId) {
-      this.#mesh.updated(member);
-      return;
-    }
-    const { userId, name, attributes } = member;
-    this.#self = { userId, name, attributes };
-    this.#requests.resolve(message.ref, message.offset);
+    if (member.userId === this.#self.userId) this.#changed(member);
+    else this.#mesh.updated(member);
+    this.#answered(message);
+  }
+
+  /** We are other than we were. */
+  #changed(member: MemberRecord): void {
+    this.#self = selfOf(member);
+    for (const peer of this.#mesh.members.values()) this.#review(peer);
+    if (!this.#self.can.has("moderate")) this.#lobby.replace([]);
+    this.emit("self", this.#self);
   }
 
   #said(message: Said): void {
-    if (message.sender === this.#self.userId) this.#requests.resolve(message.ref, message.offset);
-    this.#held.push(message);
-    if (this.#held.length > HELD_MESSAGES_MAX) this.#mesh.admitAll();
-    this.#deliver();
+    this.#conversation.said(message);
+    // As good as `accepted`, which may be lost with the session; and the history from here on won't have it.
+    if (message.sender === this.#self.userId) this.#answered({ ref: message.id, offset: message.offset });
   }
 
-  /** Delivers what is held, in order, up to the first message of somebody who may be someone we know. */
-  #deliver(): void {
-    for (let next = this.#held[0]; next && !this.#mesh.isNewcomer(next.sender); next = this.#held[0]) {
-      this.#held.shift();
-      const sender = this.#someone(next.sender);
-      if (sender) this.emit("message", this.#present(next, sender));
-    }
+  #muteRequested({ sender, media }: MuteRequested): void {
+    this.#mesh.admit(sender);
+    const moderator = this.#mesh.presentAs(sender);
+    if (moderator) this.emit("muterequested", media, moderator);
   }
 
-  #present({ data, offset, to }: Said, sender: Member | Self): RoomMessage {
-    const message = { sender, data, offset, own: sender === this.#self };
-    return to ? { ...message, to: to.flatMap((userId) => this.#someone(userId) ?? []) } : message;
+  #refused({ code, message, retryable, retryAfterS, ref }: Refused): void {
+    const retryAfterMs = retryAfterS === undefined ? null : retryAfterS * 1000;
+    const error = new SheetbendError(code, message, retryable, retryAfterMs);
+    if (ref === this.#joinRef) this.#notLetIn(error);
+    else if (!this.#requests.reject(ref, error) && !isGone(ref, code)) this.emit("error", error);
   }
 
-  #someone(userId: string): Member | Self | null {
-    return userId === this.#self.userId ? this.#self : this.#mesh.presentAs(userId);
+  /** The room won't have us; for now, if we were in it before and it may change its mind by itself. */
+  #notLetIn(error: SheetbendError): void {
+    const mayChange = this.#isOpen && error.retryable && error.code !== "room_locked";
+    const delayMs = mayChange ? (error.retryAfterMs ?? this.#policy.nextDelayMs(this.#rejoins++, 0)) : null;
+    if (delayMs === null) this.#end(error);
+    else this.#joinTimer = this.#environment.setTimeout(() => this.#begin(), delayMs);
   }
 
-  #refused({ code, message, retryable, ref }: Refused): void {
-    const error = new SheetbendError(code, message, retryable);
-    if (!this.#requests.reject(ref, error) && ref !== SIGNAL_REF) this.emit("error", error);
+  /** An event came that a request of ours may have caused. */
+  #answered({ ref, offset }: { ref?: string | undefined; offset?: number }): void {
+    const { epoch = "", offset: seen = 0 } = this.#conversation.seen ?? {};
+    this.#requests.resolve(ref, { epoch, offset: offset ?? seen });
   }
 
   #say(data: Json, to: readonly Member[] | undefined, ref: string): Say | null {
-    const message: Say = { type: "message", roomId: this.id, data, ref };
+    const message: Say = { type: "message", roomId: this.id, data, id: ref, ref };
     if (!to) return message;
-    if (to.every((member) => this.#mesh.presentAs(member.userId) === member)) {
-      return { ...message, to: to.map(({ userId }) => userId) };
-    }
+    const userIds = this.#idsOf(to);
+    return userIds && { ...message, to: userIds };
+  }
+
+  async #moderate(
+    type: Moderate["type"],
+    target: () => string | undefined,
+    what: Pick<Moderate, "messages" | "media"> = {},
+  ): Promise<void> {
+    this.#requireOpen();
+    await this.#requests.add((ref) => {
+      const userId = target();
+      return userId === undefined ? null : { ...what, type, roomId: this.id, userId, ref };
+    });
+  }
+
+  /**
+   * What the server calls these members now; null while one may still be on its way back.
+   *
+   * @throws SheetbendError `target_not_found`
+   */
+  #idsOf(members: readonly Member[]): string[] | null {
+    if (members.every((member) => this.#mesh.presentAs(member.userId) === member))
+      return members.map(({ userId }) => userId);
     if (this.#mesh.isSettling) return null;
     throw new SheetbendError("target_not_found", "Somebody it is for is not in the room.");
   }
@@ -278,30 +461,51 @@ export class RoomSession extends Emitter<RoomEvents> implements Room {
     }
   }
 
+  #mayHave(peer: Peer): boolean {
+    return this.#self.can.has("publish") && peer.can.has("subscribe");
+  }
+
+  #review(peer: Peer): void {
+    if (peer.pair) this.#publisher.review(peer.pair, this.#mayHave(peer));
+  }
+
   #settled(): void {
-    this.#deliver();
+    this.#conversation.deliver();
     this.#requests.flush();
   }
 
   #lost(): void {
-    this.#mesh.lost();
-    this.#requests.lost();
-    this.#setState("reconnecting");
+    this.#isReachable = false;
+    this.#mesh.suspend();
+    if (this.#isOpen && this.#state === "connected") this.#setState("reconnecting");
   }
 
   #setState(state: RoomState): void {
+    if (this.#state === state) return;
     this.#state = state;
     this.emit("state", state);
+  }
+
+  #setAccess(access: Access): void {
+    if (this.#access === access) return;
+    this.#access = access;
+    this.emit("access", access);
   }
 
   #requireOpen(): void {
     if (this.#state === "closed") throw closedError();
   }
 
+  #end(error: SheetbendError): void {
+    this.#signalling.close();
+    this.#close({ code: 1000, reason: error.code, error });
+  }
+
   #close(reason: CloseReason): void {
     if (this.#state === "closed") return;
     this.#state = "closed";
     this.#stopListening();
+    this.#environment.clearTimeout(this.#joinTimer);
     this.#mesh.close();
     this.#requests.close(closedError());
     if (!this.#isOpen) {
@@ -310,7 +514,18 @@ export class RoomSession extends Emitter<RoomEvents> implements Room {
     }
     this.emit("state", "closed");
     this.emit("closed", reason);
+    this.#isOver = true;
   }
+}
+
+function selfOf(record: MemberRecord): Self {
+  const { userId, name, attributes, muted = false, subject = null } = record;
+  return { userId, name, attributes, can: permissions(record), muted, subject };
+}
+
+/** Whether signalling met nobody, which `user-left` tells too. */
+function isGone(ref: string | undefined, code: string): boolean {
+  return ref === SIGNAL_REF && code === "target_not_found";
 }
 
 function closedError(): SheetbendError {

@@ -1,181 +1,238 @@
 /**
- * The connection to the server: one WebSocket after another, for as long as the policy allows.
- *
- *               open, hello + join        roster
- *     connecting ────────────────> connecting ──> joined
- *      │   ^  ^                        │            │ closed, to be reopened
- *      │   │  └─── delay or `online` ──┴─ waiting <─┘
- *      └───┴── first attempt failed, final close code, policy gives up, close() ──> closed
+ * The session (`session`) on a real WebSocket, real timers and the application's tokens: does its effects, in order.
  *
  * Leaves to others: what is said on it (`room`, `mesh`).
  */
 
-import type { CloseReason } from "./api.js";
-import { reconnectsAfter, SUBPROTOCOL } from "./codes.js";
+import type { CloseReason, ConnectOptions } from "./api.js";
+import { SUBPROTOCOL, TOKEN_EXPIRED } from "./codes.js";
 import { encode } from "./encode.js";
 import type { Environment, Socket } from "./environment.js";
 import { SheetbendError } from "./errors.js";
-import { type ClientMessage, decodeServerMessage, type Join, type ServerMessage } from "./messages.js";
+import {
+  type ClientMessage,
+  decodeServerMessage,
+  isString,
+  type RoomEvent,
+  type Unknown,
+  type Welcome,
+} from "./messages.js";
 import type { ReconnectPolicy } from "./reconnect-policy.js";
+import { type Effect, Session } from "./session.js";
 
 /** What signalling tells its owner. */
 export interface SignallingPort {
-  /** How to enter the room, with the ref that tells a refusal from other errors. */
-  join(): Join;
-  /** The socket is open, `join` is on its way: what is sent now goes right behind it. */
+  /** Hello of a new session is on its way: what is sent now goes right behind it. */
   greeted(): void;
-  received(message: ServerMessage): void;
-  /** The connection that had joined is gone; another will be tried. */
+  /**
+   * The session is open. `recovered` is null for the first one of all; false if it is another one than before, in no
+   * room, and what was sent and not answered yet may or may not have arrived.
+   */
+  welcomed(welcome: Welcome, recovered: boolean | null): void;
+  received(event: RoomEvent): void;
+  /** The connection is gone; another will be tried. What is sent meanwhile waits. */
   lost(): void;
   /** There will be no other. Called once, and not after `close()`. */
   ended(reason: CloseReason): void;
 }
 
-/** From opening a socket to the roster. */
-const JOIN_TIMEOUT_MS = 10_000;
 const NORMAL_CLOSE = 1000;
-const ABNORMAL_CLOSE = 1006;
+const BYE = JSON.stringify({ type: "bye" });
+const UNKNOWN: Unknown = { type: "unknown" };
+/** How often to ask for a token without which there is no connection, and how long to wait in between. */
+const TOKEN_TRIES = 3;
+const TOKEN_RETRY_MS = 5000;
 
 export class Signalling {
   readonly #url: string;
   readonly #environment: Environment;
-  readonly #policy: ReconnectPolicy;
+  readonly #token: ConnectOptions["token"];
   readonly #port: SignallingPort;
+  readonly #session: Session;
   readonly #stopListening: () => void;
-  #phase: "connecting" | "joined" | "waiting" | "closed" = "connecting";
-  #everJoined = false;
+  readonly #due: Effect[] = [];
+  #isBegun = false;
+  #isClosed = false;
   #socket: Socket | null = null;
   #timer = 0;
-  #attempt = 0;
-  #lostAt = 0;
+  #timerAt: number | null = null;
+  #tokenTimer = 0;
 
-  constructor(url: string, environment: Environment, policy: ReconnectPolicy, port: SignallingPort) {
+  constructor(
+    url: string,
+    environment: Environment,
+    policy: ReconnectPolicy,
+    token: ConnectOptions["token"],
+    port: SignallingPort,
+  ) {
     this.#url = url;
     this.#environment = environment;
-    this.#policy = policy;
+    this.#token = token;
     this.#port = port;
-    this.#stopListening = environment.onOnline(() => this.#networkIsBack());
+    this.#session = new Session({
+      client: "sheetbend-js/0.1.0",
+      policy,
+      random: environment.random,
+      refreshes: typeof token === "function",
+    });
+    this.#stopListening = environment.onNetworkChange(() =>
+      this.#do((now) => this.#session.networkBack(now)),
+    );
   }
 
-  get joined(): boolean {
-    return this.#phase === "joined";
-  }
-
-  /** Opens the first socket. */
+  /** Opens the first connection. */
   start(): void {
-    try {
-      this.#connect();
-    } catch {
-      const message = `This is not a WebSocket address: ${this.#url}`;
-      this.#end(NORMAL_CLOSE, message, new SheetbendError("invalid_argument", message));
-    }
+    if (typeof this.#token === "function") this.#askForToken(1);
+    else this.#begin(this.#token);
   }
 
   /**
-   * Sends a message, or does nothing where there is no connection.
+   * Sends a message, now or when the session goes on. Does nothing where there is none.
    *
    * @throws SheetbendError as `encode`
    */
   send(message: ClientMessage): void {
-    this.#socket?.send(encode(message));
+    const text = encode(message);
+    this.#do(() => this.#session.send(text));
   }
 
   /** Says goodbye and ends. */
   close(): void {
-    if (this.joined) this.send({ type: "bye" });
-    this.#stop();
-  }
-
-  #connect(): void {
-    this.#phase = "connecting";
-    const socket = new this.#environment.WebSocket(this.#url, [SUBPROTOCOL]);
-    socket.onopen = () => this.#greet(socket);
-    socket.onclose = ({ code, reason }) => this.#closed(code, reason);
-    this.#timer = this.#environment.setTimeout(
-      () => this.#closed(ABNORMAL_CLOSE, "timed out"),
-      JOIN_TIMEOUT_MS,
-    );
-    this.#socket = socket;
-  }
-
-  #greet(socket: Socket): void {
-    if (socket.protocol !== SUBPROTOCOL) {
-      this.#end(NORMAL_CLOSE, `The server doesn't speak ${SUBPROTOCOL}.`);
-      return;
-    }
-    const join = this.#port.join();
-    socket.onmessage = ({ data }) => this.#receive(decodeServerMessage(data), join.ref);
-    try {
-      this.send({ type: "hello", client: "sheetbend-js/0.1.0" });
-      this.send(join);
-    } catch (error) {
-      this.#end(NORMAL_CLOSE, "The room can't be entered like this.", error);
-      return;
-    }
-    this.#port.greeted();
-  }
-
-  #receive(message: ServerMessage | null, joinRef: string): void {
-    if (!message) return;
-    if (message.type === "error" && message.ref === joinRef) {
-      this.#refused(new SheetbendError(message.code, message.message, message.retryable));
-      return;
-    }
-    if (message.type === "roster") {
-      this.#environment.clearTimeout(this.#timer);
-      this.#phase = "joined";
-      this.#everJoined = true;
-      this.#attempt = 0;
-    }
-    this.#port.received(message);
-  }
-
-  #refused(error: SheetbendError): void {
-    if (this.#everJoined && error.retryable) this.#closed(ABNORMAL_CLOSE, error.code);
-    else this.#end(NORMAL_CLOSE, error.message, error);
-  }
-
-  #closed(code: number, reason: string): void {
-    const wasJoined = this.joined;
-    this.#discard();
-    if (!this.#everJoined || !reconnectsAfter(code)) {
-      this.#end(code, reason || `The connection ended with code ${code}.`);
-      return;
-    }
-    if (wasJoined) this.#lostAt = this.#environment.now();
-    this.#phase = "waiting";
-    if (wasJoined) this.#port.lost();
-    this.#wait(code);
-  }
-
-  #wait(code: number): void {
-    const elapsedMs = this.#environment.now() - this.#lostAt;
-    const delayMs = this.#policy.nextDelayMs(this.#attempt++, elapsedMs);
-    if (delayMs === null) this.#end(code, "The server can't be reached.");
-    else this.#timer = this.#environment.setTimeout(() => this.#connect(), delayMs);
-  }
-
-  #networkIsBack(): void {
-    if (!this.#everJoined || this.joined) return;
-    this.#discard();
-    this.#connect();
-  }
-
-  #end(code: number, reason: string, cause?: unknown): void {
-    const error = cause instanceof SheetbendError ? cause : new SheetbendError("connection_failed", reason);
-    this.#stop();
-    this.#port.ended({ code, reason, error });
-  }
-
-  #stop(): void {
-    this.#phase = "closed";
+    this.#isClosed = true;
     this.#stopListening();
+    this.#environment.clearTimeout(this.#tokenTimer);
+    // A session that isn't open yet doesn't say it by itself, and `join` is on its way: nobody shall linger in the room.
+    if (!this.#session.isReady) this.#do(() => this.#session.send(BYE));
+    this.#do(() => this.#session.close());
+  }
+
+  #begin(token: string | undefined): void {
+    this.#isBegun = true;
+    if (token !== undefined) this.#do((now) => this.#session.authorize(token, now));
+    this.#do((now) => this.#session.start(now));
+  }
+
+  /** What an effect brings about is done behind the effects that are still due: what is sent keeps its order. */
+  #do(input: (now: number) => Effect[]): void {
+    this.#due.push(...input(this.#environment.now()));
+    for (let effect = this.#due.shift(); effect; effect = this.#due.shift()) this.#perform(effect);
+    this.#arm();
+  }
+
+  #perform(effect: Effect): void {
+    if (effect.effect === "transmit") this.#socket?.send(effect.text);
+    else if (effect.effect === "disconnect") this.#discard();
+    else if (!this.#isClosed) this.#tell(effect);
+  }
+
+  #tell(effect: Exclude<Effect, { effect: "transmit" | "disconnect" }>): void {
+    switch (effect.effect) {
+      case "open":
+        this.#open();
+        break;
+      case "greeted":
+        this.#port.greeted();
+        break;
+      case "welcomed":
+        this.#port.welcomed(effect.welcome, effect.recovered);
+        break;
+      case "deliver":
+        if (effect.message.type !== "authorized" && effect.message.type !== "unknown")
+          this.#port.received(effect.message);
+        break;
+      case "lost":
+        this.#port.lost();
+        break;
+      case "need-token":
+        this.#askForToken(TOKEN_TRIES);
+        break;
+      case "ended":
+        this.#ended(effect);
+    }
+  }
+
+  #open(): void {
     this.#discard();
+    try {
+      this.#listen(new this.#environment.WebSocket(this.#url, [SUBPROTOCOL]));
+    } catch {
+      const error = new SheetbendError("invalid_argument", `This is not a WebSocket address: ${this.#url}`);
+      this.#end(NORMAL_CLOSE, error);
+    }
+  }
+
+  #listen(socket: Socket): void {
+    this.#socket = socket;
+    socket.onopen = () => {
+      if (socket.protocol === SUBPROTOCOL) this.#do(() => this.#session.opened());
+      else
+        this.#end(
+          NORMAL_CLOSE,
+          new SheetbendError("connection_failed", `The server doesn't speak ${SUBPROTOCOL}.`),
+        );
+    };
+    socket.onmessage = ({ data }) => {
+      const message = decodeServerMessage(data) ?? UNKNOWN;
+      this.#do((now) => this.#session.received(message, now));
+    };
+    socket.onclose = ({ code, reason }) => {
+      this.#discard();
+      this.#do((now) => this.#session.closed(code, reason, now));
+    };
+  }
+
+  async #askForToken(tries: number): Promise<void> {
+    const token = await this.#freshToken();
+    if (this.#isClosed) return;
+    if (isString(token)) {
+      if (this.#isBegun) this.#do((now) => this.#session.authorize(token, now));
+      else this.#begin(token);
+      return;
+    }
+    const left = this.#isBegun && !this.#session.awaitsToken ? tries : tries - 1;
+    this.#environment.clearTimeout(this.#tokenTimer);
+    if (left === 0) this.#end(NORMAL_CLOSE, token);
+    else this.#tokenTimer = this.#environment.setTimeout(() => this.#askForToken(left), TOKEN_RETRY_MS);
+  }
+
+  async #freshToken(): Promise<string | SheetbendError> {
+    const error = new SheetbendError("token_unavailable", "The function that gets tokens gave none.");
+    try {
+      const token: unknown = typeof this.#token === "function" ? await this.#token() : this.#token;
+      if (isString(token)) return token;
+    } catch (cause) {
+      error.cause = cause;
+    }
+    return error;
+  }
+
+  #ended({ code, reason, error }: { code: number; reason: string; error: string | null }): void {
+    const name = error ?? (code === TOKEN_EXPIRED ? "token_expired" : "connection_failed");
+    this.#end(code, new SheetbendError(name, reason || `The connection ended with code ${code}.`));
+  }
+
+  #end(code: number, error: SheetbendError): void {
+    this.close();
+    this.#port.ended({ code, reason: error.message, error });
+  }
+
+  #arm(): void {
+    const at = this.#session.nextDeadline();
+    if (this.#timerAt !== null && at !== null && this.#timerAt <= at) return; // It will see that it came early.
+    this.#environment.clearTimeout(this.#timer);
+    this.#timerAt = at;
+    if (at === null) return;
+    this.#timer = this.#environment.setTimeout(
+      () => {
+        this.#timerAt = null;
+        this.#do((due) => this.#session.expire(due));
+      },
+      Math.max(0, Math.ceil(at - this.#environment.now())),
+    );
   }
 
   /** Forgets the socket: nothing it still does is heard. */
   #discard(): void {
-    this.#environment.clearTimeout(this.#timer);
     const socket = this.#socket;
     this.#socket = null;
     if (!socket) return;

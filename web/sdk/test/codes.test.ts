@@ -17,6 +17,9 @@ test("subprotocol, limits and close codes are those of the protocol", () => {
   expect(codes.MESSAGE_BYTES_MAX).toBe(protocol.limits.messageBytes);
   expect(codes.MESSAGE_TARGETS_MAX).toBe(protocol.limits.messageTargets);
   expect(codes.JSON_DEPTH_MAX).toBe(protocol.limits.jsonDepth);
+  expect(codes.MESSAGE_IDS_MAX).toBe(protocol.limits.messageIds);
+  expect(codes.UNAUTHORIZED).toBe(protocol.closeCodes.unauthorized);
+  expect(codes.TOKEN_EXPIRED).toBe(protocol.closeCodes.token_expired);
   expect(codes.RECONNECT_RANGE).toEqual(protocol.closeRanges.reconnect);
   expect(codes.RECONNECT_ON_STANDARD_CODES).toEqual(protocol.reconnectOnStandardCodes);
 });

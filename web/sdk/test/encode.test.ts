@@ -3,7 +3,7 @@ import type { Json } from "../src/api.js";
 import { JSON_DEPTH_MAX } from "../src/codes.js";
 import { encode } from "../src/encode.js";
 
-const say = (data: Json) => encode({ type: "message", roomId: "demo", data, ref: "1" });
+const say = (data: Json) => encode({ type: "message", roomId: "demo", data, id: "1", ref: "1" });
 
 function nested(depth: number): Json {
   return depth === 0 ? 1 : [nested(depth - 1)];

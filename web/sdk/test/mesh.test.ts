@@ -6,6 +6,8 @@ let world: World;
 
 beforeEach(() => {
   world = new World();
+  // What a member's session doesn't survive is what the mesh is for.
+  world.server.graceMs = 0;
 });
 
 async function call(): Promise<[Client, Client]> {
@@ -135,6 +137,30 @@ test("what changed while signalling was down is negotiated afterwards", async ()
   expect(bob.connections[0]?.candidates).toEqual([
     expect.objectContaining({ candidate: "found while down" }),
   ]);
+  await expectSameCall(ada, bob);
+});
+
+test("candidates found while the server couldn't be reached are sent once the session goes on", async () => {
+  const [ada, bob] = await call();
+  world.server.graceMs = 30_000;
+  ada.socket.end(1006);
+  ada.connections[0]?.gather("found meanwhile");
+  await world.clock.advance(1000);
+  expect(bob.connections[0]?.candidates).toEqual([expect.objectContaining({ candidate: "found meanwhile" })]);
+  ada.connections[0]?.gather("found later");
+  await world.clock.advance(0);
+  expect(bob.connections[0]?.candidates).toHaveLength(2);
+  await expectSameCall(ada, bob);
+});
+
+test("a call survives that one has to wait in the lobby to come back", async () => {
+  const [ada, bob] = await call();
+  world.server.access = "lobby";
+  bob.socket.end(1006);
+  await world.clock.advance(10_000);
+  const [waiting] = ada.room.lobby.keys();
+  await ada.room.admit(waiting ?? "");
+  await world.clock.advance(1000);
   await expectSameCall(ada, bob);
 });
 

@@ -74,7 +74,7 @@ export class FakePeerConnection {
   onicecandidate: ((event: { candidate: unknown }) => void) | null = null;
   onconnectionstatechange: (() => void) | null = null;
   onsignalingstatechange: (() => void) | null = null;
-  ontrack: ((event: { track: unknown; streams: unknown[] }) => void) | null = null;
+  ontrack: ((event: { track: unknown; streams: unknown[]; transceiver?: unknown }) => void) | null = null;
   readonly fingerprint = `f${++made}`;
   /** What was called, in order. */
   readonly log: string[] = [];

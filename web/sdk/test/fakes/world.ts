@@ -16,7 +16,8 @@ export class Client {
   readonly environment: Environment;
   readonly #pageGone = new Set<() => void>();
   #room: Room | null = null;
-  #isOnline = true;
+  /** Whether sockets that it opens reach the server. */
+  isOnline = true;
 
   constructor(world: World) {
     const client = this;
@@ -25,7 +26,7 @@ export class Client {
         constructor() {
           const socket = world.server.connect();
           client.sockets.push(socket);
-          if (!client.#isOnline) queueMicrotask(() => socket.fail(1006));
+          if (!client.isOnline) socket.open = () => socket.fail(1006);
           // biome-ignore lint/correctness/noConstructorReturn: stands in for the socket of the server
           return socket;
         }
@@ -44,7 +45,7 @@ export class Client {
       clearTimeout: world.clock.clearTimeout,
       random: () => 0.5,
       randomToken: () => `token-${++world.tokens}`,
-      onOnline: (callback) => subscribe(this.listeners, callback),
+      onNetworkChange: (callback) => subscribe(this.listeners, callback),
       onPageGone: (callback) => subscribe(this.#pageGone, callback),
     };
   }
@@ -79,6 +80,11 @@ export class Client {
     room.on("left", (member, reason) => this.events.push(`left ${member.name} ${reason}`));
     room.on("state", (state) => this.events.push(state));
     room.on("message", ({ data }) => this.events.push(`message ${JSON.stringify(data)}`));
+    room.on("gap", ({ complete }) => this.events.push(`gap ${complete}`));
+    room.on("access", (access) => this.events.push(`access ${access}`));
+    room.on("knock", ({ name }) => this.events.push(`knock ${name}`));
+    room.on("knockended", ({ name }) => this.events.push(`knockended ${name}`));
+    room.on("muterequested", (media, { name }) => this.events.push(`muterequested ${media} ${name}`));
     room.on("error", ({ code }) => this.events.push(`error ${code}`));
     room.on("closed", ({ code }) => this.events.push(`closed ${code}`));
     return room;
@@ -91,7 +97,7 @@ export class Client {
 
 export class World {
   readonly clock = new Clock();
-  readonly server = new FakeServer();
+  readonly server = new FakeServer(this.clock);
   readonly network: Network = new Map();
   tokens = 0;
 
