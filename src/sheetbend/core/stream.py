@@ -22,7 +22,17 @@ class Stream:
     many more in between; to look each time would cost a delivery to many a twentieth of what it takes.
     """
 
-    __slots__ = ("_acknowledged", "_bytes", "_bytes_max", "_check_at", "_counted", "_kept", "_messages_max", "received", "sent")
+    __slots__ = (
+        "_acknowledged",
+        "_bytes",
+        "_bytes_max",
+        "_check_at",
+        "_counted",
+        "_kept",
+        "_messages_max",
+        "received",
+        "sent",
+    )
 
     def __init__(self, messages_max: int, bytes_max: int) -> None:
         self.sent = 0

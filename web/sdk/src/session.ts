@@ -103,10 +103,6 @@ export class Session {
     this.#options = options;
   }
 
-  get isReady(): boolean {
-    return this.#phase === "ready";
-  }
-
   /** Whether only a token is missing to connect. */
   get awaitsToken(): boolean {
     return this.#awaitsToken;
@@ -214,7 +210,9 @@ export class Session {
 
   /** Says goodbye and ends. */
   close(): Effect[] {
-    const bye = this.#phase === "ready" ? [transmit({ type: "bye" })] : [];
+    // Before `welcome` too: `join` may be on its way, and nobody shall linger in the room.
+    const isOpen = this.#phase === "greeting" || this.#phase === "ready";
+    const bye = isOpen ? [transmit({ type: "bye" })] : [];
     const drop: Effect[] =
       this.#phase === "waiting" || this.#phase === "closed" ? [] : [{ effect: "disconnect" }];
     this.#forgetConnection();

@@ -37,7 +37,6 @@ export interface SignallingPort {
 }
 
 const NORMAL_CLOSE = 1000;
-const BYE = JSON.stringify({ type: "bye" });
 const UNKNOWN: Unknown = { type: "unknown" };
 /** How often to ask for a token without which there is no connection, and how long to wait in between. */
 const TOKEN_TRIES = 3;
@@ -101,8 +100,6 @@ export class Signalling {
     this.#isClosed = true;
     this.#stopListening();
     this.#environment.clearTimeout(this.#tokenTimer);
-    // A session that isn't open yet doesn't say it by itself, and `join` is on its way: nobody shall linger in the room.
-    if (!this.#session.isReady) this.#do(() => this.#session.send(BYE));
     this.#do(() => this.#session.close());
   }
 

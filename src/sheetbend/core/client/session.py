@@ -216,7 +216,9 @@ class ClientSession:
 
     def close(self, now: float) -> Effects:
         """Say goodbye and end."""
-        bye: Effects = [Transmit({"type": "bye"})] if self._phase is Phase.READY else []
+        # Before `welcome` too: `join` may be on its way, and nobody shall linger in the room.
+        is_open = self._phase in (Phase.GREETING, Phase.READY)
+        bye: Effects = [Transmit({"type": "bye"})] if is_open else []
         drop: Effects = [] if self._phase in (Phase.WAITING, Phase.CLOSED) else [Disconnect()]
         self._forget_connection()
         self._phase = Phase.CLOSED
