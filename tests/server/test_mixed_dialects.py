@@ -99,4 +99,5 @@ async def test_who_leaves_and_comes_back_is_the_later_one(server: ServerProcess,
         roster = await alice.join(room_id)
         assert [member["polite"] for member in roster["members"]] == [True]
         await bob.receive("user-left")
+        await bob.receive("user-updated")  # it moderates now
         assert (await bob.receive("user-joined"))["member"]["polite"] is False

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import pytest
 
+from sheetbend.core.limits import Limits
 from tests.support.clients import SUBPROTOCOL, Message, native, room_of, settled
 from tests.support.frames import CLOSE, RawWebSocket, frame, text, upgrade_request
-from tests.support.in_process import asynchronous
+from tests.support.in_process import asynchronous, serving
 from tests.support.process import ServerProcess
 from tests.support.protocol import ERRORS, LIMITS
+
+EVERYTHING = ["message", "moderate", "publish", "subscribe"]
+"""What whoever enters an empty room first may do."""
 
 
 @asynchronous
@@ -18,7 +22,15 @@ async def test_welcome_says_who_one_is_and_what_one_may(server: ServerProcess) -
         welcome = await client.receive("welcome")
         assert len(welcome.pop("userId")) == 32
         assert welcome.pop("server").startswith("sheetbend/")
-        assert welcome == {"type": "welcome", "features": [], "iceServers": [], "limits": LIMITS, "ref": "r"}
+        assert len(welcome.pop("resumeToken")) >= 64
+        assert welcome == {
+            "type": "welcome",
+            "features": [],
+            "iceServers": [],
+            "limits": LIMITS,
+            "can": ["message", "publish", "subscribe"],
+            "ref": "r",
+        }
 
 
 def test_one_packet_is_enough_to_be_in_a_room(server: ServerProcess, room_id: str) -> None:
@@ -34,7 +46,19 @@ def test_one_packet_is_enough_to_be_in_a_room(server: ServerProcess, room_id: st
         assert raw.read_message()["type"] == "welcome"
         roster = raw.read_message()
         assert roster.pop("epoch")
-        assert roster == {"type": "roster", "roomId": room_id, "offset": 1, "members": [], "ref": "j"}
+        assert len(roster["you"].pop("userId")) == 32
+        assert roster == {
+            "type": "roster",
+            "roomId": room_id,
+            "offset": 1,
+            "access": "open",
+            "you": {"name": "", "attributes": {}, "can": EVERYTHING},
+            "members": [],
+            "history": [],
+            "complete": True,
+            "waiting": [],
+            "ref": "j",
+        }
         messages = [raw.read_message() for _ in range(5)]
         assert [len(message["data"]) for message in messages] == [1, 9000, 2, 60_000, 3]
         assert [message["offset"] for message in messages] == [2, 3, 4, 5, 6]
@@ -56,7 +80,9 @@ async def test_the_roster_is_one_message_in_order_of_entering(server: ServerProc
             "name": "",
             "attributes": {},
             "polite": True,
+            "can": EVERYTHING,
         }
+        assert roster["you"] == {"userId": newcomer.user_id, "name": "New", "attributes": {"a": {"b": [1]}}}
         joined = await members[0].receive("user-joined")
         assert joined == {
             "type": "user-joined",
@@ -104,7 +130,7 @@ async def test_a_room_that_was_empty_is_another_room(server: ServerProcess, room
 @asynchronous
 async def test_update_replaces_the_name_and_merges_the_attributes(server: ServerProcess, room_id: str) -> None:
     async with room_of(server.websocket_url, room_id, "nn") as (alice, bob):
-        me: Message = {"userId": alice.user_id, "name": "", "attributes": {}}
+        me: Message = {"userId": alice.user_id, "name": "", "attributes": {}, "can": EVERYTHING}
         changes: list[tuple[Message, Message]] = [
             ({"name": "Älice 😀"}, {"name": "Älice 😀"}),
             ({"attributes": {"a": 1, "b": {"c": [None]}}}, {"attributes": {"a": 1, "b": {"c": [None]}}}),
@@ -156,8 +182,8 @@ async def test_leaving_is_told_to_all_and_to_the_one_who_leaves(server: ServerPr
 
 @pytest.mark.parametrize(("how", "reason"), [("bye", "leave"), ("close", "disconnect"), ("abort", "disconnect")])
 @asynchronous
-async def test_the_end_of_a_session_says_why(server: ServerProcess, room_id: str, how: str, reason: str) -> None:
-    async with room_of(server.websocket_url, room_id, "nn") as (alice, bob):
+async def test_the_end_of_a_session_says_why(how: str, reason: str) -> None:
+    async with serving(Limits(resume_grace_s=0.5)) as server, room_of(server.websocket_url, "r", "nn") as (alice, bob):
         if how == "bye":
             await bob.send("bye")
             assert await bob.close_code() == 1000

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from itertools import count
 
 from sheetbend.core.limits import Limits
+from sheetbend.core.rate_limits import Rate
 from tests.support.clients import SUBPROTOCOL, native, room_of, settled
 from tests.support.frames import CLOSE, PING, PONG, RawWebSocket, frame, text
 from tests.support.in_process import RunningServer, asynchronous, serving
@@ -106,10 +108,11 @@ async def test_time_limits() -> None:
 
 @asynchronous
 async def test_a_reader_that_stops_is_closed_and_delays_nobody() -> None:
-    limits = Limits(outbox_bytes_max=500_000, close_timeout_s=1)
+    plenty = Rate(per_s=1e9, burst=1e9)
+    limits = Limits(outbox_bytes_max=500_000, close_timeout_s=1, resume_grace_s=0.5, byte_rate=plenty)
     async with serving(limits) as server, room_of(server.websocket_url, "room", "nnn") as (alice, bob, stuck):
         stuck.connection.transport.pause_reading()
-        for number in range(UNREAD_MESSAGES * 10):
+        for number in count():
             await alice.send("message", roomId="room", data=[number, BIG])
             seen_by_alice, seen_by_bob = await alice.receive(), await bob.receive()
             assert seen_by_alice == seen_by_bob

@@ -13,34 +13,75 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
-__all__ = ["SUBPROTOCOL", "Client", "Message", "lesson", "native", "room_of", "settled"]
+__all__ = ["SUBPROTOCOL", "UNCOUNTED", "Client", "Message", "lesson", "native", "room_of", "settled"]
 
 SUBPROTOCOL = Subprotocol("sheetbend.v1")
 Message = dict[str, Any]
 
+UNCOUNTED = frozenset({"hello", "welcome", "ack", "ping", "pong", "draining"})
+_ASIDE = frozenset({"ack", "pong", "draining"})
 _TIMEOUT_S = 10
 _markers = count(1)
 
 
 class Client:
-    """One connection. `user_id` is what the server calls it, once it is known."""
+    """One participant, on one connection after another. `user_id` is what the server calls it, once it is known.
+
+    It counts what it sends and reads (PROTOCOL.md, "Resume"), and acknowledges nothing by itself.
+    """
 
     def __init__(self, connection: ClientConnection) -> None:
         self.connection = connection
         self.user_id = ""
+        self.resume_token = ""
+        self.received = 0
+        self.sent: list[str] = []
+        """Counted messages, for as long as the session lives."""
 
     async def send(self, kind: str, **fields: Any) -> None:
         await self.send_text(json.dumps({"type": kind, **fields}))
 
     async def send_text(self, text: str) -> None:
+        if _is_counted(text):
+            self.sent.append(text)
         await self.connection.send(text)
 
     async def receive(self, kind: str | None = None) -> Message:
-        """Return the next message, which must be of type `kind` if that is given."""
+        """Return the next message, which must be of type `kind` if that is given.
+
+        `ack`, `pong` and `draining` come when they will: they are left aside unless asked for.
+        """
         async with asyncio.timeout(_TIMEOUT_S):
-            message: Message = json.loads(await self.connection.recv(decode=True))
+            while (message := await self.next_message())["type"] in _ASIDE - {kind}:
+                pass
         assert kind is None or message["type"] == kind, f"expected {kind}, received {message}"
         return message
+
+    async def next_message(self) -> Message:
+        """Return the next message, whatever it is, and count it."""
+        message: Message = json.loads(await self.connection.recv(decode=True))
+        self.received += message["type"] not in UNCOUNTED
+        return message
+
+    async def hello(self, **fields: Any) -> Message:
+        """Greet, and return the welcome."""
+        await self.send("hello", **fields)
+        welcome = await self.receive("welcome")
+        self.user_id = welcome["userId"]
+        self.resume_token = welcome["resumeToken"]
+        if not welcome.get("recovered"):
+            self.received = 0
+            self.sent.clear()
+        return welcome
+
+    async def resume(self, url: str, *, received: int | None = None, **fields: Any) -> Message:
+        """Go on over another connection, send again what the server hasn't got, and return the welcome."""
+        self.connection = await _connect_native(url)
+        count = self.received if received is None else received
+        welcome = await self.hello(resume={"token": self.resume_token, "received": count}, **fields)
+        for text in self.sent[welcome.get("received", 0) :]:
+            await self.connection.send(text)
+        return welcome
 
     async def receive_many(self, number: int) -> list[Message]:
         return [await self.receive() for _ in range(number)]
@@ -67,9 +108,14 @@ class Client:
         try:
             async with asyncio.timeout(_TIMEOUT_S):
                 while True:
-                    await self.connection.recv()
+                    await self.next_message()
         except ConnectionClosed as closed:
             return closed.rcvd.code if closed.rcvd else None
+
+    async def lose_connection(self) -> None:
+        """Vanish, and return when that has happened. What the server has sent is lost if it was not read."""
+        self.abort()
+        await self.connection.wait_closed()
 
     def abort(self) -> None:
         """Vanish: reset the TCP connection without a close handshake."""
@@ -92,13 +138,25 @@ async def lesson(url: str) -> Client:
     return Client(await connect(url, compression=None, ping_interval=None, max_size=None))
 
 
-async def native(url: str, *, hello: bool = True) -> Client:
-    """Connect with `sheetbend.v1`, and greet."""
-    client = Client(await connect(url, subprotocols=[SUBPROTOCOL], compression=None, ping_interval=None, max_size=None))
+async def native(url: str, *, hello: bool = True, **fields: Any) -> Client:
+    """Connect with `sheetbend.v1`, and greet with `fields`."""
+    client = Client(await _connect_native(url))
     if hello:
-        await client.send("hello")
-        client.user_id = (await client.receive("welcome"))["userId"]
+        await client.hello(**fields)
     return client
+
+
+async def _connect_native(url: str) -> ClientConnection:
+    return await connect(url, subprotocols=[SUBPROTOCOL], compression=None, ping_interval=None, max_size=None)
+
+
+def _is_counted(text: str) -> bool:
+    """Also what is not valid counts."""
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return True
+    return not (isinstance(value, dict) and value.get("type") in UNCOUNTED)
 
 
 @asynccontextmanager

@@ -144,10 +144,13 @@ class RawWebSocket:
         return Frame(first & 0x0F, self._take(size))
 
     def read_message(self) -> dict[str, Any]:
-        opcode, payload = self.read_frame()
-        assert opcode == TEXT, f"opcode {opcode}: {payload!r}"
-        message: dict[str, Any] = json.loads(payload)
-        return message
+        """Return the next message but for `ack` and `draining`, which come when they will."""
+        while True:
+            opcode, payload = self.read_frame()
+            assert opcode == TEXT, f"opcode {opcode}: {payload!r}"
+            message: dict[str, Any] = json.loads(payload)
+            if message["type"] not in ("ack", "draining"):
+                return message
 
     def read_close(self) -> int | None:
         """Return the code of the CLOSE frame that must come next, None if it has none."""

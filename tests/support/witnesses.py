@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -53,11 +52,18 @@ class Witness:
 
     async def end(self, *, abruptly: bool) -> None:
         if abruptly:
-            self.client.connection.transport.write(b"\x81\xfe\x01")  # half a frame
-            self.client.abort()
+            await self._break()
         else:
-            await self.client.connection.close()
+            await self._say_goodbye()
+            await self._reading
+
+    async def _break(self) -> None:
+        self.client.connection.transport.write(b"\x81\xfe\x01")  # half a frame
+        self.client.abort()
         await self._reading
+
+    async def _say_goodbye(self) -> None:
+        await self.client.connection.close()
 
     def members(self, room_id: str) -> Members | set[str]:
         raise NotImplementedError
@@ -74,7 +80,9 @@ class Witness:
     async def _read(self) -> None:
         try:
             while True:
-                message = json.loads(await self.client.connection.recv(decode=True))
+                message = await self.client.next_message()
+                if message["type"] == "ack":
+                    continue
                 if message["type"] != "error":
                     self.hear(message)
                 elif message["code"] == "unknown_type":
@@ -134,6 +142,16 @@ class NativeWitness(Witness):
         self.rooms.discard(room_id)
         await self.client.send("leave", roomId=room_id)
         await self.catch_up()
+
+    async def resume(self, url: str) -> None:
+        """Lose the connection with whatever is under way on it, and go on over another."""
+        await self._break()
+        welcome = await self.client.resume(url)
+        assert welcome["recovered"] is True
+        self._reading = asyncio.create_task(self._read())
+
+    async def _say_goodbye(self) -> None:
+        await self.client.send("bye")
 
     def hear(self, message: Message) -> None:
         room_id = message["roomId"]

@@ -51,6 +51,7 @@ from ..messages import (
     Remove,
     RoomMessage,
     SetAccess,
+    Signalling,
     Update,
 )
 from ..room import Room
@@ -92,7 +93,6 @@ _TYPES = frozenset(str(kind.__struct_config__.tag) for kind in _MESSAGES.__args_
 
 _decode = msgspec.json.Decoder(_MESSAGES).decode
 _encode = msgspec.json.Encoder().encode
-_SIGNALLING = frozenset({Offer, Answer, IceCandidate})
 
 
 class _Out(msgspec.Struct, tag_field="type", rename="camel", omit_defaults=True, gc=False):
@@ -285,6 +285,9 @@ class V1Dialect(Dialect):
             Join: self._check_join,
             Update: self._check_update,
             RoomMessage: self._check_room_message,
+            Offer: self._check_signalling,
+            Answer: self._check_signalling,
+            IceCandidate: self._check_signalling,
             Authorize: self._check_authorize,
             Mute: self._check_mute,
         }
@@ -293,23 +296,15 @@ class V1Dialect(Dialect):
         value, canonical = parse(text, self._limits)
         try:
             message = _decode(canonical)
-        except msgspec.ValidationError as error:
-            refusal = explain(value, error, _TYPES)
-            refusal.is_counted = not (type(value) is dict and value.get("type") in _UNCOUNTED)
-            raise self._with_ref(refusal, value) from None
-        ref = value.get("ref")
-        kind = type(message)
-        if kind in _SIGNALLING and (message.target is None or message.room_id is None):
-            refusal = RefusedError("invalid_message", "Signalling needs a target and a roomId.")
-            raise self._with_ref(refusal, value)
-        check = self._checks.get(kind)
-        if ref is not None:
-            self._require_ref(ref)
-        if check is not None:
-            try:
+            ref = value.get("ref")
+            if ref is not None:
+                self._require_ref(ref)
+            if (check := self._checks.get(type(message))) is not None:
                 check(message, value)
-            except RefusedError as error:
-                raise self._with_ref(error, value) from None
+        except msgspec.ValidationError as error:
+            raise self._place(explain(value, error, _TYPES), value) from None
+        except RefusedError as refusal:
+            raise self._place(refusal, value) from None
         return message, ref
 
     def encode_event(self, event: Event) -> bytes:
@@ -438,12 +433,21 @@ class V1Dialect(Dialect):
                 "invalid_ref", f"A ref is a string of 1 to {self._limits.ref_chars_max} printable characters."
             )
 
-    def _with_ref(self, error: RefusedError, value: Any) -> RefusedError:
-        """Give an error the ref of the message it is about; a ref that is wrong itself is the graver fault."""
-        ref = value.get("ref") if type(value) is dict else None
-        self._require_ref(ref)
-        error.ref = ref
+    def _place(self, error: RefusedError, value: Any) -> RefusedError:
+        """Say which message an error is about; a ref that is wrong itself is the graver fault."""
+        is_object = type(value) is dict
+        ref = value.get("ref") if is_object else None
+        try:
+            self._require_ref(ref)
+            error.ref = ref
+        except RefusedError as graver:
+            error = graver
+        error.is_counted = not (is_object and value.get("type") in _UNCOUNTED)
         return error
+
+    def _check_signalling(self, message: Signalling, value: dict[str, Any]) -> None:
+        if message.target is None or message.room_id is None:
+            raise RefusedError("invalid_message", "Signalling needs a target and a roomId.")
 
     def _check_hello(self, message: Hello, value: dict[str, Any]) -> None:
         if message.token is not None:
