@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from sheetbend.core.client.effects import Json, Welcomed
 from sheetbend.core.client.room import Entered, Event, Failed, Gap, Heard, MemberGone, Settled
 from sheetbend.core.client.session import Phase
-from sheetbend.core.stream import CHECK_EVERY
 
 from .server import LIMITS
 
@@ -159,8 +158,8 @@ class Checks:
         hub = world.server.hub
         for user_id, member in hub.clients.items():
             stream = member.session.stream
-            self._require(stream.kept_count < LIMITS.resume_messages_max + CHECK_EVERY, "too many messages are kept")
-            self._require(stream.kept_bytes <= LIMITS.resume_bytes_max + CHECK_EVERY * 3000, "too many bytes are kept")
+            self._require(stream.kept_count <= LIMITS.resume_messages_max, "too many messages are kept")
+            self._require(stream.kept_bytes <= LIMITS.resume_bytes_max, "too many bytes are kept")
             self._require(
                 member.expires_at is None or now <= member.expires_at + _TICK_S, "a session outlived its token"
             )

@@ -7,45 +7,51 @@ message; where in the stream it stands is known by counting.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from itertools import islice
 
-__all__ = ["CHECK_EVERY", "Stream"]
-
-CHECK_EVERY = 32
+__all__ = ["Stream"]
 
 
 class Stream:
     """What was sent and received, and what of the sent is not acknowledged yet.
 
-    Keeps about `messages_max` messages and `bytes_max` bytes: past them the oldest go, and a receiver that missed one
-    of those can't be brought up to date (`replay` returns None). It looks every `CHECK_EVERY` messages, and may keep as
-    many more in between; to look each time would cost a delivery to many a twentieth of what it takes.
+    Keeps `messages_max` messages and `bytes_max` bytes: past them the oldest go, and a receiver that missed one of
+    those can't be brought up to date (`replay` returns None). It looks only when it is asked to (`bound`), as to look
+    at each message would cost a delivery to many a twentieth of what it takes: the caller does so about once a second,
+    and after each large message.
     """
 
     __slots__ = (
         "_acknowledged",
         "_bytes",
         "_bytes_max",
-        "_check_at",
         "_counted",
+        "_gone",
         "_kept",
         "_messages_max",
+        "keep",
         "received",
-        "sent",
     )
 
     def __init__(self, messages_max: int, bytes_max: int) -> None:
-        self.sent = 0
         self.received = 0
         self._messages_max = messages_max
         self._bytes_max = bytes_max
         self._kept: deque[bytes] = deque()
         """The last of what was sent: the newest is number `sent`."""
+        self.keep: Callable[[bytes], None] = self._kept.append
+        """Counts a message that is being sent, or would be if there were a connection."""
+        self._gone = 0
+        """How many of the sent are not kept any more."""
         self._acknowledged = 0
         self._bytes = 0
         self._counted = 0
         """Up to which message `_bytes` is right."""
-        self._check_at = CHECK_EVERY
+
+    @property
+    def sent(self) -> int:
+        return self._gone + len(self._kept)
 
     @property
     def kept_bytes(self) -> int:
@@ -59,14 +65,7 @@ class Stream:
     @property
     def oldest(self) -> int:
         """The number of the oldest message that is kept; one more than `sent` if none is."""
-        return self.sent - len(self._kept) + 1
-
-    def keep(self, text: bytes) -> None:
-        """Count a message that is being sent, or would be if there were a connection."""
-        self.sent += 1
-        self._kept.append(text)
-        if self.sent >= self._check_at:
-            self._check()
+        return self._gone + 1
 
     def acknowledge(self, received: int) -> bool:
         """The other side has `received` of the sent. Returns whether that can be."""
@@ -74,30 +73,34 @@ class Stream:
             return False
         self._acknowledged = received
         self._count()
-        for _ in range(self.oldest, received + 1):
-            self._bytes -= len(self._kept.popleft())
+        while self._gone < received:
+            self._drop()
         return True
 
     def replay(self, received: int) -> tuple[bytes, ...] | None:
         """Return what the other side misses of the sent; None if that is no longer kept, or never was sent."""
-        self._check()
-        if received < self.oldest - 1 or not self.acknowledge(received):
+        self.bound()
+        if received < self._gone or not self.acknowledge(received):
             return None
         return tuple(self._kept)
 
+    def bound(self) -> None:
+        """Let go of the oldest where too much is kept."""
+        self._count()
+        while self._bytes > self._bytes_max or len(self._kept) > self._messages_max:
+            self._drop()
+
     def forget(self) -> None:
         """Keep nothing of what was sent so far."""
-        self._kept.clear()
-        self._bytes = 0
-        self._counted = self.sent
+        self._count()
+        while self._kept:
+            self._drop()
 
     def _count(self) -> None:
         fresh = self.sent - self._counted
         self._bytes += sum(map(len, islice(reversed(self._kept), fresh)))
-        self._counted = self.sent
+        self._counted += fresh
 
-    def _check(self) -> None:
-        self._count()
-        self._check_at = self.sent + CHECK_EVERY
-        while self._bytes > self._bytes_max or len(self._kept) > self._messages_max:
-            self._bytes -= len(self._kept.popleft())
+    def _drop(self) -> None:
+        self._bytes -= len(self._kept.popleft())
+        self._gone += 1

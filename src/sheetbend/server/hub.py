@@ -41,6 +41,8 @@ __all__ = ["Hub"]
 
 _SMALL_MESSAGE_BYTES = 512
 """Up to here a message counts as one and its bytes don't: `Limits.message_rate` bounds them too."""
+_LARGE_MESSAGE_BYTES = 1024
+"""From here on each message is a reason to look at how much is kept; smaller ones are looked at once a second."""
 _READERS_PER_TOKEN = 50
 """A room message costs its sender one token of the message rate, and one more for so many readers."""
 
@@ -212,6 +214,7 @@ class Hub:
         """Send a counted message, now or when the client is back."""
         if client.keep is not None:
             client.keep(text)
+            client.session.stream.bound()
         if client.outbox is not None:
             client.outbox.send(text)
 
@@ -229,6 +232,7 @@ class Hub:
         if client.keep is not None:
             for text in texts:
                 client.keep(text)
+            client.session.stream.bound()
         if client.outbox is not None:
             client.outbox.send_many(texts)
         if len(room.members) == 1:
@@ -277,6 +281,8 @@ class Hub:
             text = frame_text(payload)
             if (keep := client.keep) is not None:
                 keep(text)
+                if len(text) > _LARGE_MESSAGE_BYTES:
+                    client.session.stream.bound()
             if (outbox := client.outbox) is not None:
                 outbox.send(text)
 
@@ -287,7 +293,11 @@ class Hub:
 
     def _keep_within_bound(self) -> None:
         """What is kept for sessions without a connection is bounded in all: those that left first end first."""
-        kept_bytes = sum(self.clients[user_id].session.stream.kept_bytes for user_id in self._away)
+        kept_bytes = 0
+        for user_id in self._away:
+            stream = self.clients[user_id].session.stream
+            stream.bound()
+            kept_bytes += stream.kept_bytes
         for user_id in list(self._away):
             if kept_bytes <= self._limits.resume_total_bytes_max:
                 break
@@ -304,6 +314,7 @@ class Hub:
     def _forget_unacknowledged(self, client: Client) -> None:
         """Don't keep for ever what is sent to somebody who never acknowledges."""
         stream = client.session.stream
+        stream.bound()
         is_stuck = stream.kept_count > 0 and stream.oldest == client.oldest
         client.oldest = stream.oldest
         client.silent_s = client.silent_s + 1 if is_stuck else 0
@@ -343,6 +354,8 @@ class Hub:
                 continue
             if (keep := client.keep) is not None:
                 keep(text)
+                if len(text) > _LARGE_MESSAGE_BYTES:
+                    client.session.stream.bound()
             if (outbox := client.outbox) is not None:
                 outbox.send(text)
 

@@ -190,6 +190,7 @@ class ClientSession:
         if self._phase is Phase.CLOSED or (self._resume_token is None and self._phase is not Phase.GREETING):
             return []
         self._stream.keep(_encode(message))
+        self._stream.bound()
         is_open = self._phase is Phase.READY or (self._phase is Phase.GREETING and self._resume_token is None)
         return [Transmit(message)] if is_open else []
 
