@@ -324,7 +324,7 @@ async def test_a_newcomer_gets_the_latest_messages_and_is_told_whether_they_are_
 async def test_old_messages_are_not_given_out() -> None:
     async with (
         serving(Limits(history_age_s=0.3)) as server,
-        room_of(server.websocket_url, "room", "nn") as (alice, bob),
+        room_of(server.websocket_url, "room", "n") as (alice,),
     ):
         await alice.send("message", roomId="room", data="old")
         roster = await newcomers_roster(server.websocket_url, "room")
@@ -350,7 +350,6 @@ async def test_since_leaves_out_what_was_seen(server: ServerProcess, room_id: st
             (epoch, offsets[1] - 1, [1, 2, 3, 4], True),
             (epoch, offsets[4], [], True),
             (epoch, 10**9, [], True),
-            (epoch, -1, [0, 1, 2, 3, 4], True),
             ("another", offsets[3], [0, 1, 2, 3, 4], False),
             ("", offsets[3], [0, 1, 2, 3, 4], False),
         ]
