@@ -7,7 +7,7 @@ INSTALLED := $(VENV)/.installed
 ASSETS := src/sheetbend/server/assets/index.html
 WEB_SOURCES := $(shell find web protocol \( -name node_modules -o -name dist \) -prune -o -type f -print)
 
-.PHONY: serve test check sim autobahn bench e2e web lock format clean
+.PHONY: serve test check sim fuzz autobahn bench e2e web lock format clean
 
 serve: $(INSTALLED) $(ASSETS)  ## Start the server; ARGS are its flags
 	$(BIN)/sheetbend serve $(ARGS)
@@ -16,6 +16,9 @@ test: $(INSTALLED) $(ASSETS)  ## Every test, browsers included
 	scripts/install-package.sh chromium chromium
 	npm --prefix web test
 	$(BIN)/python -m pytest
+	$(BIN)/python -m simulator
+	$(BIN)/python -m simulator --mutants
+	$(MAKE) fuzz
 
 check: $(INSTALLED) $(ASSETS)  ## Lint, format, types
 	$(BIN)/ruff check .
@@ -25,6 +28,9 @@ check: $(INSTALLED) $(ASSETS)  ## Lint, format, types
 
 sim: $(INSTALLED)  ## The simulator; SEEDS=100000 START=0, or one SEED=7, with MUTANT=name
 	$(BIN)/python -m simulator $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),2000) --start $(or $(START),0)) $(if $(MUTANT),--mutant $(MUTANT))
+
+fuzz: $(INSTALLED) $(ASSETS) $(VENV)/fuzz  ## What strangers can send, guided by coverage; EXECUTIONS=10000000, ARGS="v1 frames"
+	PYTHONPATH=$(VENV)/fuzz $(BIN)/python -m fuzz --executions $(or $(EXECUTIONS),100000) --corpus $(VENV)/corpus $(ARGS)
 
 e2e: $(INSTALLED) $(ASSETS)  ## The tests in Chromium alone
 	scripts/install-package.sh chromium chromium
@@ -56,6 +62,10 @@ $(INSTALLED): requirements-dev.lock pyproject.toml hatch_build.py
 	scripts/create-venv.sh $(PYTHON) $(VENV)
 	$(BIN)/pip install --quiet --requirement requirements-dev.lock
 	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $@
+
+$(VENV)/fuzz: fuzz/requirements.txt $(INSTALLED)
+	$(BIN)/pip install --quiet --only-binary :all: --upgrade --target $@ --requirement $< || mkdir -p $@
 	touch $@
 
 $(ASSETS): $(INSTALLED) $(WEB_SOURCES)

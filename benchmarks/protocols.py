@@ -33,6 +33,11 @@ _DIGITS = 8
 _READ_BUFFER_BYTES = 4096
 _HANDSHAKE_TIMEOUT_S = 30.0
 _TEXT = WSMsgType.TEXT
+_ACK_MESSAGES = 256
+_ACK_S = 5.0
+_ACK = b'{"type":"ack",'
+_UNCOUNTED = (b'{"type":"welcome"', _ACK, b'{"type":"pong"', b'{"type":"draining"')
+_ERROR = b'{"type":"error"'
 
 Template = tuple[bytes, bytes]
 """What stands before and after the number."""
@@ -86,6 +91,40 @@ class Connection(WSListener):
             return await self._early.get()
 
 
+class V1Connection(Connection):
+    """Counts what comes and acknowledges it, as PROTOCOL.md asks of a client (section "Resume")."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.received = 0
+        self._acknowledged = 0
+        self._timer: asyncio.TimerHandle | None = None
+
+    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        payload = frame.get_payload_as_bytes()
+        if not payload.startswith(_UNCOUNTED):
+            self.received += 1
+            if self.received - self._acknowledged >= _ACK_MESSAGES:
+                self._acknowledge()
+            elif self._timer is None:
+                self._timer = asyncio.get_running_loop().call_later(_ACK_S, self._acknowledge)
+        self.receive(payload)
+
+    def on_ws_disconnected(self, transport: WSTransport) -> None:
+        super().on_ws_disconnected(transport)
+        self._cancel()
+
+    def _acknowledge(self) -> None:
+        self._cancel()
+        self._acknowledged = self.received
+        self.send(b'{"type":"ack","received":%d}' % self.received)
+
+    def _cancel(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
 class Protocol:
     """The lesson dialect, which others derive from where they differ."""
 
@@ -96,9 +135,11 @@ class Protocol:
     echoes = False
     """Whether what goes to a room comes back to its sender."""
 
+    connection: type[Connection] = Connection
+
     async def connect(self, port: int, room: str, user_id: str) -> Connection:
         """Open and greet. `room` and `user_id` are told to servers that read them from the URL."""
-        connection = Connection()
+        connection = self.connection()
         connection.user_id = user_id
         await ws_connect(
             lambda: connection,
@@ -152,6 +193,7 @@ class V1(Protocol):
     """`sheetbend.v1`. What goes to the room is a room message, which comes back to its sender too."""
 
     headers: ClassVar[Mapping[str, str]] = {"Sec-WebSocket-Protocol": "sheetbend.v1"}
+    connection = V1Connection
     echoes = True
 
     async def greet(self, connection: Connection) -> None:
@@ -179,6 +221,9 @@ class V1(Protocol):
     def read(self, payload: bytes) -> Delivery:
         message = msgspec.json.decode(payload)
         return message["sender"], message["data" if message["type"] == "message" else "candidate"]
+
+    def is_housekeeping(self, connection: Connection, payload: bytes) -> bool:
+        return payload.startswith(_ACK)
 
 
 class SocketIo(Protocol):

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
+import time
 
 import pytest
 from websockets.exceptions import ConnectionClosed
 
-from tests.support.clients import lesson, native, room_of
-from tests.support.frames import CLOSE, RawWebSocket, text
-from tests.support.in_process import asynchronous
+from sheetbend.core.limits import Limits
+from tests.support.clients import SUBPROTOCOL, Client, lesson, native, room_of
+from tests.support.frames import CLOSE, RawWebSocket, text, upgrade_request
+from tests.support.http import get, request
+from tests.support.in_process import asynchronous, serving
 from tests.support.process import ServerProcess
 from tests.support.protocol import CLOSE_CODES
 
@@ -57,3 +61,97 @@ def test_a_server_without_clients_ends_at_once() -> None:
     with ServerProcess() as server:
         assert server.stop() == 0
         assert server.errors.count("\n") == 2
+
+
+# Draining.
+
+
+@asynchronous
+async def test_clients_are_told_when_to_come_back_before_they_are_closed() -> None:
+    with ServerProcess(["--drain-timeout", "7"]) as server:
+        async with await native(server.websocket_url) as client, await lesson(server.websocket_url) as old:
+            await client.join("room")
+            received = client.received
+            server.signal(signal.SIGTERM)
+            assert await client.receive("draining") == {"type": "draining", "withinS": 7}
+            assert client.received == received, "it doesn't count"
+            with pytest.raises(ConnectionClosed) as closed:
+                await client.receive()
+            assert closed.value.rcvd is not None
+            assert closed.value.rcvd.code == CLOSE_CODES["shutting_down"]
+            with pytest.raises(ConnectionClosed):
+                await old.receive()
+        assert server.wait() == 0
+
+
+async def crowd(url: str, number: int) -> list[Client]:
+    return [client for _ in range(number // 20) for client in await asyncio.gather(*(native(url) for _ in range(20)))]
+
+
+async def closing_times(clients: list[Client]) -> list[float]:
+    """When each was closed, in order; all with the code that says reconnect."""
+
+    async def closing_time(client: Client) -> float:
+        assert await client.close_code() == CLOSE_CODES["shutting_down"]
+        return time.monotonic()
+
+    return sorted(await asyncio.gather(*map(closing_time, clients)))
+
+
+@asynchronous
+async def test_many_are_closed_in_batches_and_nobody_new_comes_in_meanwhile() -> None:
+    async with serving(Limits(drain_timeout_s=1)) as server:
+        clients = await crowd(server.websocket_url, 300)
+        closing = asyncio.create_task(closing_times(clients))
+        began = time.monotonic()
+        stopping = asyncio.create_task(server.stop())
+        await clients[0].connection.wait_closed()
+        refusals = [
+            await asyncio.to_thread(request, server.port, upgrade_request(subprotocol=SUBPROTOCOL)),
+            await asyncio.to_thread(get, server.port, "/healthz"),
+        ]
+        assert [refusal.status for refusal in refusals] == [503, 503]
+        assert not closing.done()
+        times = await closing
+        await stopping
+        assert 0.4 <= times[-1] - times[0] <= 2
+        assert max(sum(0 <= other - at < 0.05 for other in times) for at in times) <= 150, "not all at once"
+        assert time.monotonic() - began < 1 + 2
+
+
+@asynchronous
+async def test_a_second_signal_ends_the_pacing() -> None:
+    async with serving(Limits(drain_timeout_s=60)) as server:
+        clients = await crowd(server.websocket_url, 400)
+        closing = asyncio.create_task(closing_times(clients))
+        first, second = asyncio.create_task(server.stop()), asyncio.create_task(server.stop())
+        times = await closing
+        await asyncio.gather(first, second)
+        assert times[-1] - times[0] < 0.4, "paced, it would take 0.7 s"
+
+
+@asynchronous
+async def test_those_that_do_not_answer_are_cut_off_at_the_deadline() -> None:
+    limits = Limits(drain_timeout_s=0.2, close_timeout_s=0.5)
+    async with serving(limits) as server, await native(server.websocket_url) as client:
+        with RawWebSocket.open(server.port) as deaf:
+            began = time.monotonic()
+            await asyncio.gather(server.stop(), client.close_code())
+            assert 0.5 <= time.monotonic() - began < 2
+            assert deaf.read_close() == CLOSE_CODES["shutting_down"]
+            assert deaf.read_rest() == b""
+
+
+@asynchronous
+async def test_a_session_does_not_outlive_its_server() -> None:
+    """Whoever comes back to the next one is told so, and guesses nothing by it."""
+    async with serving(Limits()) as server:
+        client = await native(server.websocket_url)
+        await client.join("room")
+        await server.stop()
+        await client.connection.wait_closed()
+    async with serving(Limits()) as server:
+        welcome = await client.resume(server.websocket_url)
+        assert welcome["recovered"] is False
+        assert (await client.join("room", since={"epoch": "old", "offset": 5}))["complete"] is False
+        await client.connection.close()

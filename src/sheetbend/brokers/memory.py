@@ -92,6 +92,8 @@ class MemoryBroker:
     ) -> None:
         try:
             room = self._require(room_id)
+            while self._budget.bytes_left < self._limits.message_bytes_max and self._empty_since:
+                self._forget(next(iter(self._empty_since)))  # rather than what living rooms remember
             said, accepted = room.say(sender, data, to, message_id, ref, self._clock(), self._time_ms())
         except RefusedError as error:
             self._refuse(sender, error, ref)

@@ -45,6 +45,8 @@ class Limits:
     """A longer WebSocket frame, or fragments that come to more, close the connection with 1009."""
     outbox_bytes_max: int = 4_194_304
     """Bytes waiting for one connection; past them it is closed with `slow_consumer`."""
+    outbox_total_bytes_max: int = 1_073_741_824
+    """The same for all connections; past them those with most waiting are closed."""
     resume_grace_s: float = 30
     """How long a session outlives its connection; then it ends, and its rooms hear of it."""
     resume_messages_max: int = 4096

@@ -96,7 +96,7 @@ class Server:
             is_ready=lambda: not self._is_stopping,
         )
         server = await listen(gate, self._listener, limits=limits, tls=self._ssl)
-        ticking = asyncio.create_task(_tick(hub, admission, gate.connections))
+        ticking = asyncio.create_task(_tick(hub, admission, gate.connections, limits))
         log.info("node_started", port=self.port)
         on_ready()
         try:
@@ -131,17 +131,31 @@ class Server:
         return None
 
 
-async def _tick(hub: Hub, admission: Admission, connections: set[Connection]) -> None:
+async def _tick(hub: Hub, admission: Admission, connections: set[Connection], limits: Limits) -> None:
     """Let time pass, once a second for each; not for all at once, which would make everybody wait."""
     while True:
         _safely(admission.tick)
         _safely(lambda: hub.expire(asyncio.get_running_loop().time()))
+        _safely(lambda: _bound_outboxes(connections, limits))
         ticking = list(connections)
         for first in range(_TICK_SLICES):
             await asyncio.sleep(_TICK_S / _TICK_SLICES)
             for connection in ticking[first::_TICK_SLICES]:
                 if connection in connections:
                     _safely(lambda: connection.tick(_TICK_S))  # noqa: B023  # called at once
+
+
+def _bound_outboxes(connections: set[Connection], limits: Limits) -> None:
+    """Close those with most waiting where it is too much in all."""
+    waiting = {connection: connection.waiting_bytes for connection in connections}
+    total = sum(waiting.values())
+    if total <= limits.outbox_total_bytes_max:
+        return
+    for connection in sorted(waiting, key=lambda each: waiting[each], reverse=True):
+        connection.close_slow()
+        total -= waiting[connection]
+        if total <= limits.outbox_total_bytes_max:
+            return
 
 
 def _safely(call: Callable[[], None]) -> None:

@@ -117,10 +117,13 @@ class Connection(WSListener):
 
     def pause_writing(self) -> None:
         # Called in the middle of a delivery: closing may change the rooms that are being gone through.
-        asyncio.get_running_loop().call_soon(self.close, CloseCode.SLOW_CONSUMER, "too much is waiting for you")
+        asyncio.get_running_loop().call_soon(self.close_slow)
 
     def resume_writing(self) -> None:
         pass
+
+    def close_slow(self) -> None:
+        self.close(CloseCode.SLOW_CONSUMER, "too much is waiting for you")
 
     # What the hub calls.
 
@@ -140,6 +143,11 @@ class Connection(WSListener):
         log.debug("closing", user_id=self._user_id, code=int(code), reason=reason)
         self._send_close(code, reason)
         self._end_session()
+
+    @property
+    def waiting_bytes(self) -> int:
+        """What the peer hasn't taken yet."""
+        return 0 if self._is_closing else self.transport.underlying_transport.get_write_buffer_size()
 
     async def wait_closed(self) -> None:
         """Return when the socket is gone."""

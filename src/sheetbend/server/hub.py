@@ -45,6 +45,8 @@ _LARGE_MESSAGE_BYTES = 1024
 """From here on each message is a reason to look at how much is kept; smaller ones are looked at once a second."""
 _READERS_PER_TOKEN = 50
 """A room message costs its sender one token of the message rate, and one more for so many readers."""
+_ROSTER_COST = 5
+"""To write a member into a roster takes as long as so many deliveries."""
 
 log = structlog.get_logger("sheetbend")
 
@@ -395,6 +397,7 @@ class Hub:
                     self._broker.update(effect.room_id, user_id, effect.name, effect.attributes, effect.can, effect.ref)
                     self._charge(client, effect.room_id)
                 case LeaveRoom():
+                    self._charge(client, effect.room_id)
                     self._broker.leave(effect.room_id, user_id, effect.reason, effect.ref)
                 case Moderate():
                     self._broker.moderate(user_id, effect.verb, effect.ref)
@@ -425,15 +428,16 @@ class Hub:
                 subject=session.grants.subject,
             )
             self._broker.enter(effect.room_id, member, effect.entry)
+            self._charge(client, effect.room_id, _ROSTER_COST)
             return
         sentence = f"You join too often: try again in {waits_s:.3g} s."
         self.refuse(client, RefusedError("rate_limited", sentence, effect.entry.ref, retry_after_s=round(waits_s, 3)))
 
-    def _charge(self, client: Client, room_id: str) -> None:
+    def _charge(self, client: Client, room_id: str, times: int = 1) -> None:
         """Something went to a whole room: it costs its sender more."""
         room = client.session.rooms.get(room_id)
         if room is not None:
-            client.session.messages_left.tokens -= len(room.members) / _READERS_PER_TOKEN
+            client.session.messages_left.tokens -= times * len(room.members) / _READERS_PER_TOKEN
 
     def _close(self, client: Client, effect: Close) -> None:
         """The session has ended itself, its rooms included; the rest follows from the end of its connection."""
