@@ -115,6 +115,7 @@ class Hub:
             self.end_session(client, "disconnect")
         else:
             self._away[client.session.user_id] = self._clock()
+            client.session.stream.bound()
             log.debug("session_away", user_id=client.session.user_id)
 
     def receive(self, client: Client, text: bytes) -> None:
