@@ -158,9 +158,9 @@ class Hub:
             if now - since < self._limits.resume_grace_s:
                 break
             self.end_session(self.clients[user_id], "disconnect")
-        self._keep_within_bound()
         self._greeter.expire(now)
         self._broker.expire(now)
+        self._keep_within_bound()
 
     def drain(self, within_s: float) -> None:
         """Tell clients that they will have to connect again. No session ends by a lost connection from now on."""
