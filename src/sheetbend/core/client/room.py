@@ -210,6 +210,8 @@ class ClientRoom:
     # The parts.
 
     def _join(self) -> list[Output]:
+        if self._failure is not None:
+            return []
         self._rejoin_at = None
         self._join_ref = self._new_id()
         join: Json = {"type": "join", "roomId": self.id, "name": self.name, "ref": self._join_ref}
