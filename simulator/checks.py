@@ -74,6 +74,8 @@ class Checks:
         self._place: dict[str, tuple[str, int]] = {}
         self._at: dict[tuple[str, int], str] = {}
         self._gone: dict[str, str] = {}
+        self._removed: dict[tuple[str, str], int] = {}
+        """Where in which life of a room somebody was put out."""
         self._signalled: dict[tuple[str, str], list[int]] = defaultdict(list)
         self._refused_signals: set[int] = set()
         self._recovered_count = 0
@@ -144,7 +146,7 @@ class Checks:
             case Failed():
                 client.was_removed = client.was_removed or event.error in ("removed", "banned", "not_admitted")
                 if event.error == "removed":
-                    self._world.removed.add((client.room.epoch, client.name))
+                    self._removed[client.room.epoch, client.name] = client.room.offset
                     self._world.scheduler.after(1, client.try_to_return)
             case Entered():
                 self._require(record.gaps <= record.gaps_due, f"{client.name} was told of a gap that is none")
@@ -206,7 +208,7 @@ class Checks:
                 self._require(message_id in self._place, f"{message_id} was accepted, but its sender never heard it")
                 place = self._place[message_id][1]
                 self._require(place == settled.offset, f"{message_id} was accepted elsewhere than heard")
-            elif settled.error not in _NOBODY_KNOWS:
+            elif settled.error not in _NOBODY_KNOWS and message_id not in self._said[message_id][0].repeated:
                 self._require(message_id not in self._place, f"{message_id} was refused, and heard all the same")
         for client, record in self._records.items():
             self._complete(client, record)
@@ -309,7 +311,8 @@ class Checks:
         may_enter = record.access == "open" or "moderate" in (member.get("can") or ())
         name, epoch = member["name"], record.stays[-1].epoch
         self._require(may_enter or name in self._world.admitted, f"{name} entered a {record.access} room")
-        self._require((epoch, name) not in self._world.removed, f"{name} was banned and came back")
+        removed_at = self._removed.get((epoch, name), message["offset"])
+        self._require(message["offset"] <= removed_at, f"{name} was banned and came back")
         self._note_rights(record, member)
         self._see(client, record, message["offset"])
 

@@ -56,6 +56,8 @@ class SimulatedClient:
         self.resume_tokens: list[str] = []
         self.recovered_at: float | None = None
         self.said_count = 0
+        self.repeated: set[str] = set()
+        """Ids of messages that were sent twice, so that one may be refused and the other accepted."""
         self._ids = 0
         self._wakes_at: float | None = None
 
@@ -83,6 +85,7 @@ class SimulatedClient:
         """Send what it said first of all that is not answered yet once more."""
         pending = next((each for each in self.room._pending.values() if each.is_sent), None)
         if pending is not None:
+            self.repeated.add(pending.message["id"])
             self.tell([Send(pending.message)])
 
     def try_to_return(self) -> None:

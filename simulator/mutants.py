@@ -242,7 +242,9 @@ def _signals_go_twice(original: Original) -> Original:
 
 
 def _server_is_patient(original: Original) -> Original:
-    return lambda self, elapsed_s: Verdict.QUIET if original(self, elapsed_s) is Verdict.DEAD else Verdict.ALIVE
+    return lambda self, elapsed_s, heard: (
+        Verdict.QUIET if original(self, elapsed_s, heard=heard) is Verdict.DEAD else Verdict.ALIVE
+    )
 
 
 def _client_is_patient(original: Original) -> Original:

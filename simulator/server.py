@@ -51,6 +51,7 @@ class ServerConnection:
 
     def __init__(self, server: SimulatedServer) -> None:
         self._server = server
+        self._heard = True
         self._liveness = Liveness(LIMITS)
         self._is_closed = False
         self.client: Client
@@ -88,7 +89,7 @@ class ServerConnection:
     def receive(self, item: Item) -> None:
         if self._is_closed:
             return
-        self._liveness.heard = True
+        self._heard = True
         if isinstance(item, bytes):
             self._server.hub.receive(self.client, item)
         elif item == PONG:
@@ -104,7 +105,9 @@ class ServerConnection:
 
     def tick(self) -> None:
         self._server.hub.tick(self.client)
-        match self._liveness.tick(1.0):
+        verdict = self._liveness.tick(1.0, heard=self._heard)
+        self._heard = False
+        match verdict:
             case Verdict.DEAD:
                 self.close(CloseCode.NOT_RESPONDING, "quiet")
             case Verdict.QUIET:

@@ -126,8 +126,6 @@ class World:
         self.given_up: set[str] = set()
         """Sessions that ended otherwise than by their grace."""
         self.admitted: set[str] = set()
-        self.removed: set[tuple[str, str]] = set()
-        """Names that were removed, and in which life of a room."""
         self._token_ends: dict[SimulatedClient, float] = {}
         self._signals = 0
         for number in range(random.randint(8, 11)):

@@ -175,7 +175,8 @@ async def test_hellos_of_an_address_have_a_rate() -> None:
 )
 @asynchronous
 async def test_frames_of_a_connection_have_a_rate(flood: bytes) -> None:
-    limits = Limits(frame_rate=Rate(per_s=0.001, burst=50), resume_grace_s=0.5)
+    few = Rate(per_s=0.001, burst=20)
+    limits = Limits(frame_rate=Rate(per_s=0.001, burst=50), message_rate=few, resume_grace_s=0.5)
     async with serving(limits) as server, room_of(server.websocket_url, "room", "n") as (alice,):
 
         def drown() -> None:

@@ -134,7 +134,7 @@ async def test_a_second_signal_ends_the_pacing() -> None:
 async def test_those_that_do_not_answer_are_cut_off_at_the_deadline() -> None:
     limits = Limits(drain_timeout_s=0.2, close_timeout_s=0.5)
     async with serving(limits) as server, await native(server.websocket_url) as client:
-        with RawWebSocket.open(server.port) as deaf:
+        with await asyncio.to_thread(RawWebSocket.open, server.port) as deaf:
             began = time.monotonic()
             await asyncio.gather(server.stop(), client.close_code())
             assert 0.5 <= time.monotonic() - began < 2

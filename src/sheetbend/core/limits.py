@@ -55,7 +55,7 @@ class Limits:
     resume_bytes_max: int = 1_048_576
     """The same in bytes."""
     resume_total_bytes_max: int = 268_435_456
-    """The same for all sessions without a connection; past them those that left first end."""
+    """The same for all sessions; past them those without a connection end, then those with most lose what is kept."""
     message_ids_max: int = 128
     """The last ids of each member's room messages, by which a repeat is known; an older one would be taken for new."""
     history_messages_max: int = 200
@@ -88,7 +88,8 @@ class Limits:
     byte_rate: Rate = Rate(per_s=1_048_576, burst=8_388_608)
     """Bytes of messages of a session: `rate_limited`."""
     frame_rate: Rate = Rate(per_s=4000, burst=20_000)
-    """Frames of a connection, pings and fragments included: closed with `rate_limited`."""
+    """Pings, pongs, fragments and binary frames of a connection, and the messages of a session that are over one of the
+    rates above: closed with `rate_limited`."""
     join_rate: Rate = Rate(per_s=20, burst=200)
     """Joins of a session: `rate_limited`."""
     address_handshake_rate: Rate = Rate(per_s=1000, burst=10_000)

@@ -17,19 +17,17 @@ class Verdict(Enum):
 
 
 class Liveness:
-    """Any frame counts. Set `heard` for each, which costs less than a look at the clock."""
+    """Any frame counts."""
 
-    __slots__ = ("_limits", "_quiet_s", "heard")
+    __slots__ = ("_limits", "_quiet_s")
 
     def __init__(self, limits: Limits) -> None:
-        self.heard = True
         self._limits = limits
         self._quiet_s = 0.0
 
-    def tick(self, elapsed_s: float) -> Verdict:
-        """Let time pass: to be called about once a second."""
-        self._quiet_s = 0.0 if self.heard else self._quiet_s + elapsed_s
-        self.heard = False
+    def tick(self, elapsed_s: float, *, heard: bool) -> Verdict:
+        """Let time pass: to be called about once a second, with whether anything came in since the last time."""
+        self._quiet_s = 0.0 if heard else self._quiet_s + elapsed_s
         if self._quiet_s >= self._limits.liveness_timeout_s:
             return Verdict.DEAD
         return Verdict.QUIET if self._quiet_s >= self._limits.ping_interval_s else Verdict.ALIVE

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from ..core.dialects import Dialect
+from ..core.rate_limits import TokenBucket
 from ..core.session import Session
 
 __all__ = ["Address", "Client", "Outbox", "Text", "frame_text", "payload_of"]
@@ -23,10 +24,10 @@ _pack_64 = struct.Struct(">BBQ").pack
 def frame_text(payload: bytes) -> Text:
     """Return `payload` in the form that `Outbox.send` takes."""
     size = len(payload)
+    if 125 < size < 65_536:
+        return _pack_16(_FINAL_TEXT, 126, size) + payload
     if size < 126:
         return _SHORT_HEADERS[size] + payload
-    if size < 65_536:
-        return _pack_16(_FINAL_TEXT, 126, size) + payload
     return _pack_64(_FINAL_TEXT, 127, size) + payload
 
 
@@ -70,7 +71,18 @@ class Address(Protocol):
 class Client:
     """A session, the dialect it speaks, and the connection it speaks on; None while that is broken."""
 
-    __slots__ = ("address", "dialect", "expires_at", "keep", "oldest", "outbox", "session", "silent_s", "told")
+    __slots__ = (
+        "address",
+        "dialect",
+        "excess",
+        "expires_at",
+        "keep",
+        "oldest",
+        "outbox",
+        "session",
+        "silent_s",
+        "told",
+    )
 
     def __init__(self, session: Session, dialect: Dialect, outbox: Outbox, address: Address) -> None:
         self.session = session
@@ -79,6 +91,8 @@ class Client:
         self.keep: Callable[[Text], None] | None = None
         """Takes what is sent, so that it can be sent again; None in `lesson`."""
         self.address = address
+        self.excess: TokenBucket | None = None
+        """What it may still send over its rates before it is cut off; None as long as it keeps to them."""
         self.told = 0
         """How many of its messages it knows to have arrived."""
         self.oldest = 0

@@ -43,6 +43,7 @@ class Connection(WSListener):
         "_dialect",
         "_fragments",
         "_frames_left",
+        "_heard",
         "_hub",
         "_is_closing",
         "_limits",
@@ -68,6 +69,7 @@ class Connection(WSListener):
         self._frames_left: TokenBucket
         self._client: Client | None = None
         self._fragments: _Fragments | None = None
+        self._heard = True
         self._liveness = Liveness(limits)
         self._is_closing = False
         self._closing_s = 0.0
@@ -85,10 +87,7 @@ class Connection(WSListener):
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         try:
-            self._liveness.heard = True
-            self._frames_left.tokens -= 1.0
-            if self._frames_left.tokens < 0 and self._frames_left.debt_s(self._now()) > 0:
-                self.close(CloseCode.RATE_LIMITED, "too many frames")
+            self._heard = True
             kind = frame.msg_type  # read once: picows makes an enum of it each time
             if self._is_closing or transport.is_close_frame_sent:
                 if kind == WSMsgType.CLOSE:
@@ -100,6 +99,8 @@ class Connection(WSListener):
                     self._refuse_size()
                 elif self._client is not None:
                     self._hub.receive(self._client, frame.get_payload_as_bytes())
+            elif not (self._frames_left.spend(1) or self._frames_left.settle(1, self._now())):
+                self.close(CloseCode.RATE_LIMITED, "too many frames")
             elif kind == WSMsgType.PING:
                 transport.send_pong(frame.get_payload_as_bytes())
             elif kind == WSMsgType.CLOSE:
@@ -167,7 +168,8 @@ class Connection(WSListener):
             return
         if self._client is not None:
             self._hub.tick(self._client)
-        verdict = self._liveness.tick(elapsed_s)
+        verdict = self._liveness.tick(elapsed_s, heard=self._heard)
+        self._heard = False
         if verdict is Verdict.DEAD:
             self.close(CloseCode.NOT_RESPONDING, "nothing was heard from you, pings included")
         elif verdict is Verdict.QUIET:

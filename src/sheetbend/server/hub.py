@@ -30,6 +30,7 @@ from ..core.effects import (
 from ..core.events import DialectName, Entry, Event, Forwarded, Left, LeftReason, Member, MemberJoined, Notice, Said
 from ..core.grants import Grants
 from ..core.limits import Limits
+from ..core.rate_limits import TokenBucket
 from ..core.room import Room
 from ..core.session import Session, State
 from ..core.strict_json import InvalidUtf8Error
@@ -295,18 +296,24 @@ class Hub:
     # The parts.
 
     def _keep_within_bound(self) -> None:
-        """What is kept for sessions without a connection is bounded in all: those that left first end first."""
+        """Bound what is kept for sessions in all: those that left first end first."""
         kept_bytes = 0
-        for user_id in self._away:
-            stream = self.clients[user_id].session.stream
-            stream.bound()
-            kept_bytes += stream.kept_bytes
-        for user_id in list(self._away):
-            if kept_bytes <= self._limits.resume_total_bytes_max:
-                break
-            client = self.clients[user_id]
+        for client in self.clients.values():
+            client.session.stream.bound()
+            kept_bytes += client.session.stream.kept_bytes
+        if kept_bytes <= self._limits.resume_total_bytes_max:
+            return
+        away = [self.clients[user_id] for user_id in self._away]
+        here = [client for client in self.clients.values() if client.outbox is not None]
+        here.sort(key=lambda client: client.session.stream.kept_bytes, reverse=True)
+        for client in (*away, *here):
             kept_bytes -= client.session.stream.kept_bytes
-            self.end_session(client, "disconnect")
+            if client.outbox is None:
+                self.end_session(client, "disconnect")
+            else:
+                client.session.stream.forget()
+            if kept_bytes <= self._limits.resume_total_bytes_max:
+                return
 
     def _acknowledge(self, client: Client) -> None:
         received = client.session.stream.received
@@ -317,7 +324,6 @@ class Hub:
     def _forget_unacknowledged(self, client: Client) -> None:
         """Don't keep for ever what is sent to somebody who never acknowledges."""
         stream = client.session.stream
-        stream.bound()
         is_stuck = stream.kept_count > 0 and stream.oldest == client.oldest
         client.oldest = stream.oldest
         client.silent_s = client.silent_s + 1 if is_stuck else 0
@@ -370,9 +376,14 @@ class Hub:
         has_place = messages.tokens >= 0 or messages.settle(1, now)
         if has_place and (octets.spend(size) or octets.settle(size, now)):
             return True
+        excess = client.excess = client.excess or TokenBucket(self._limits.frame_rate, now)
+        if not (excess.spend(1) or excess.settle(1, now)):
+            if client.outbox is not None:
+                client.outbox.close(CloseCode.RATE_LIMITED, "too many messages over the rate")
+            return False
         ref, is_counted = client.dialect.peek(text)
         if not is_counted:
-            return True  # it keeps the session going, and `Limits.frame_rate` bounds it
+            return True  # it keeps the session going
         waits_s = max(messages.wait_s(1, now), octets.wait_s(size, now))
         sentence = f"That is more than is allowed: try again in {waits_s:.3g} s."
         self.refuse_unread(client, RefusedError("rate_limited", sentence, ref, retry_after_s=round(waits_s, 3)))

@@ -1,0 +1,265 @@
+"""A room by itself: any sequence of verbs keeps its promises."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from msgspec import Raw
+
+from sheetbend.core.events import Entry, Knocked, KnockEnded, Left, Member, MemberJoined, MemberUpdated, RoomUpdated
+from sheetbend.core.grants import EVERYTHING, MEMBER
+from sheetbend.core.history import Budget
+from sheetbend.core.limits import Limits
+from sheetbend.core.messages import Access, Admit, Mute, Reject, Remove, SetAccess
+from sheetbend.core.room import Entered, LeftLobby, NotAdmitted, Outcome, Room, Told
+from sheetbend.errors import RefusedError
+
+LIMITS = Limits(
+    members_per_room_max=4,
+    waiting_per_room_max=3,
+    bans_per_room_max=10,
+    message_ids_max=2,
+    room_attributes_bytes_max=60,
+)
+EVENTS = (MemberJoined, Left, MemberUpdated, RoomUpdated)
+NAMES = ["ada", "bob", "eve", "dan", "kim", "lee"]
+ATTRIBUTES = [b"{}", b'{"a":"xxxxxxxxxxxxxxxx"}', b'{"b":"xxxxxxxxxxxxxxxxxxxxxxxx"}']
+
+users = st.sampled_from(NAMES)
+
+
+class Rooms(RuleBasedStateMachine):
+    """Whatever happens is told as outcomes, from which alone the model learns; refusals change nothing."""
+
+    @initialize(elects=st.booleans())
+    def open(self, elects: bool) -> None:
+        self.elects = elects
+        self.room = Room("room", "e", LIMITS, Budget(10**6), elects=elects)
+        self.members: dict[str, Member] = {}
+        self.waiting: dict[str, Member] = {}
+        self.access: Access = "open"
+        self.offset = 0
+        self.banned: set[str] = set()
+        self.ids: dict[tuple[str, str], int] = {}
+
+    def snapshot(self) -> tuple[object, ...]:
+        room = self.room
+        return (
+            dict(room.members),
+            list(room.waiting),
+            room.access,
+            room.offset,
+            list(room.moderators),
+            len(room.history),
+        )
+
+    def attempt(self, verb: Any) -> str | None:
+        """Do it and take its outcomes; return the code of a refusal."""
+        before = self.snapshot()
+        try:
+            for outcome in verb():
+                self.take(outcome)
+        except RefusedError as error:
+            assert self.snapshot() == before, "a refusal changes nothing"
+            return error.code
+        return None
+
+    def take(self, outcome: Outcome) -> None:
+        if isinstance(outcome, EVENTS):
+            self.offset += 1
+            assert outcome.offset == self.offset, "every event takes the next offset"
+        match outcome:
+            case Entered():
+                assert self.room.members[outcome.user_id]
+                assert self.room.offset == self.offset + 1, "the roster is the room right after"
+                assert outcome.entry.ref == outcome.user_id
+                self.waiting.pop(outcome.user_id, None)
+            case MemberJoined() | MemberUpdated():
+                self.members[outcome.member.user_id] = outcome.member
+            case Left():
+                del self.members[outcome.user_id]
+                for key in [key for key in self.ids if key[0] == outcome.user_id]:
+                    del self.ids[key]
+            case RoomUpdated():
+                self.access = outcome.access
+            case LeftLobby():
+                del self.waiting[outcome.user_id]
+            case NotAdmitted():
+                assert outcome.ref == outcome.user_id
+                del self.waiting[outcome.user_id]
+            case Told(notice=Knocked() as knocked):
+                if outcome.user_ids and knocked.member.user_id not in self.room.members:
+                    assert set(outcome.user_ids) <= self.room.moderators.keys()
+            case Told(notice=KnockEnded() as ended):
+                assert set(outcome.user_ids) - {ended.user_id} == set(self.room.moderators) - {ended.user_id}
+
+    @rule(user=users, moderates=st.booleans(), lesson=st.booleans(), attributes=st.sampled_from(ATTRIBUTES))
+    def enter(self, user: str, moderates: bool, lesson: bool, attributes: bytes) -> None:
+        can = EVERYTHING if moderates and not self.elects else MEMBER
+        dialect: Any = "lesson" if lesson and can == MEMBER else "sheetbend.v1"
+        member = Member(user, dialect, "", attributes, can)
+        size = sum(len(each.attributes) for each in self.members.values()) + len(attributes)
+        has_place = len(self.members) < LIMITS.members_per_room_max and size <= LIMITS.room_attributes_bytes_max
+        code = self.attempt(lambda: self.room.enter(member, Entry(user)))
+        if user in self.members and code is None:
+            assert has_place
+            assert user not in self.banned
+            assert self.access == "open" or "moderate" in can
+        elif code is None:
+            assert self.access == "lobby"
+            assert dialect != "lesson"
+            self.waiting[user] = member
+        else:
+            reasons = {
+                "already_in_room": user in self.members or user in self.waiting,
+                "banned": user in self.banned,
+                "room_locked": self.access == "locked" or dialect == "lesson",
+                "room_full": not has_place or len(self.waiting) >= LIMITS.waiting_per_room_max,
+            }
+            assert reasons[code]
+
+    @rule(user=users)
+    def leave(self, user: str) -> None:
+        was_here = user in self.members or user in self.waiting
+        code = self.attempt(lambda: self.room.leave(user, "leave"))
+        assert code == (None if was_here else "not_in_room")
+        assert user not in self.members
+        assert user not in self.waiting
+
+    @rule(
+        user=users, attributes=st.sampled_from([None, *ATTRIBUTES, b'{"a":null}']), moderates=st.none() | st.booleans()
+    )
+    def update(self, user: str, attributes: bytes | None, moderates: bool | None) -> None:
+        can = None if moderates is None or self.elects else EVERYTHING if moderates else MEMBER
+        code = self.attempt(lambda: self.room.update(user, None, attributes, can, None))
+        assert code in ((None, "room_full") if user in self.members else ("not_in_room",))
+
+    @rule(user=users, message_id=st.none() | st.sampled_from("abc"))
+    def say(self, user: str, message_id: str | None) -> None:
+        try:
+            said, accepted = self.room.say(user, Raw(b"1"), None, message_id, None, 0, 0)
+        except RefusedError as error:
+            expected = "not_in_room" if user not in self.members else "muted"
+            assert error.code == expected
+            assert expected == "not_in_room" or self.members[user].muted
+            return
+        known = self.ids.get((user, message_id or ""))
+        if said is None:
+            assert accepted.offset == known
+            return
+        self.offset += 1
+        assert said.offset == accepted.offset == self.offset
+        assert not self.members[user].muted
+        if message_id is not None:
+            self.ids[user, message_id] = said.offset
+
+    @rule(
+        user=users,
+        whom=users,
+        kind=st.sampled_from(["open", "lobby", "locked", "admit", "admit", "reject", "mute", "unmute", "remove"]),
+    )
+    def moderate(self, user: str, whom: str, kind: str) -> None:
+        verbs: dict[str, Any] = {
+            "admit": Admit("room", whom),
+            "reject": Reject("room", whom),
+            "mute": Mute("room", whom, True),
+            "unmute": Mute("room", whom, False),
+            "remove": Remove("room", whom),
+        }
+        verb = verbs.get(kind) or SetAccess("room", kind)  # type: ignore[arg-type]
+        may = user in self.members and "moderate" in self.members[user].can
+        is_here = whom in self.members
+        was_waiting = whom in self.waiting
+        code = self.attempt(lambda: self.room.moderate(user, verb, None))
+        if not may:
+            assert code == ("not_allowed" if user in self.members else "not_in_room")
+        elif kind in ("admit", "reject"):
+            assert code == (None if was_waiting else "not_waiting")
+        elif kind in ("mute", "unmute", "remove"):
+            assert code == (None if is_here else "target_not_found")
+            if code is None and kind == "remove":
+                self.banned.add(whom)
+            elif code is None:
+                assert self.members[whom].muted is (kind == "mute")
+        else:
+            assert code is None
+            assert self.access == kind
+
+    @invariant()
+    def it_is_what_was_told(self) -> None:
+        room = self.room
+        assert room.members == self.members
+        assert list(room.members) == list(self.members), "in order of entering"
+        assert room.offset == self.offset
+        assert room.access == self.access
+        assert room.waiting.keys() == self.waiting.keys()
+
+    @invariant()
+    def every_bound_holds(self) -> None:
+        room = self.room
+        assert len(room.members) <= LIMITS.members_per_room_max
+        assert len(room.waiting) <= LIMITS.waiting_per_room_max
+        assert sum(len(member.attributes) for member in room.members.values()) <= LIMITS.room_attributes_bytes_max
+        assert not room.members.keys() & room.waiting.keys()
+
+    @invariant()
+    def moderators_are_those_who_may(self) -> None:
+        may = {user_id for user_id, member in self.room.members.items() if "moderate" in member.can}
+        assert self.room.moderators.keys() == may
+        natives = [member for member in self.room.members.values() if member.dialect != "lesson"]
+        assert may or not natives or not self.elects
+
+    @invariant()
+    def nobody_waits_for_a_room_that_is_open_or_empty(self) -> None:
+        assert not self.room.waiting or (self.room.access != "open" and self.room.members)
+
+
+Rooms.TestCase.settings = settings(max_examples=120, stateful_step_count=40, deadline=None)
+TestRooms = Rooms.TestCase
+
+
+def new_room(*members: Member, **limits: int) -> Room:
+    room = Room("room", "e", Limits(**limits), Budget(10**6), elects=False)  # type: ignore[arg-type]
+    for member in members:
+        room.enter(member, Entry())
+    return room
+
+
+def native(user_id: str, **fields: Any) -> Member:
+    return Member(user_id, "sheetbend.v1", **fields)
+
+
+def test_the_oldest_ban_is_forgotten_past_the_bound() -> None:
+    room = new_room(native("ada", can=EVERYTHING), bans_per_room_max=2)
+    for name in ("b1", "b2", "b3"):
+        room.enter(native(name), Entry())
+        room.moderate("ada", Remove("room", name), None)
+    room.enter(native("b1"), Entry())
+    for name in ("b2", "b3"):
+        with pytest.raises(RefusedError, match="removed you"):
+            room.enter(native(name), Entry())
+
+
+def test_a_mute_of_a_subject_holds_for_its_next_session_and_nobody_else() -> None:
+    room = new_room(native("ada", can=EVERYTHING), native("bob", subject="b"), native("eve", subject="bob"))
+    list(room.moderate("ada", Mute("room", "bob", True), None))
+    room.leave("bob", "leave")
+    room.enter(native("bob2", subject="b"), Entry())
+    room.enter(native("b", subject="c"), Entry())
+    assert {user_id: member.muted for user_id, member in room.members.items()} == {
+        "ada": False,
+        "eve": False,
+        "bob2": True,
+        "b": False,
+    }
+
+
+def test_a_repeat_is_known_though_its_sender_was_muted_since() -> None:
+    room = new_room(native("ada", can=EVERYTHING))
+    _, first = room.say("ada", Raw(b"1"), None, "i", None, 0, 0)
+    list(room.moderate("ada", Mute("room", "ada", True), None))
+    assert room.say("ada", Raw(b"1"), None, "i", None, 0, 0) == (None, first)
