@@ -214,6 +214,14 @@ def test_goodbye_is_said_and_is_the_end() -> None:
     assert lost().close(2) == []
 
 
+def test_a_token_that_comes_after_the_end_changes_nothing() -> None:
+    session = ready(token="old", refreshes=True)
+    session.closed(4002, "", 10)
+    session.close(11)
+    assert session.authorize("new", 12) == []
+    assert session.phase is Phase.CLOSED
+
+
 def test_a_connection_that_never_greets_back_times_out() -> None:
     session = lost()
     session.expire(5)

@@ -491,24 +491,47 @@ async def read_to_the_end(client: Client) -> list[Message]:
         return messages
 
 
-def test_what_is_kept_for_the_absent_is_bounded_in_all() -> None:
-    node = Node(Limits(resume_grace_s=1000, resume_total_bytes_max=100_000))
-    wires = [Wire(node) for _ in range(4)]
+def in_one_room(node: Node, number: int) -> list[Wire]:
+    wires = [Wire(node) for _ in range(number)]
     for wire in wires:
         wire.say("hello")
         wire.say("join", roomId="room")
-    alice, *others = wires
+    return wires
+
+
+def test_what_is_kept_for_the_absent_is_bounded_in_all() -> None:
+    node = Node(Limits(resume_grace_s=1000, resume_total_bytes_max=100_000))
+    alice, *others = in_one_room(node, 4)
     for wire in others:
         wire.close(1006, "reset")
         node.now += 1
-    alice.say("message", roomId="room", data="x" * 30_000)
-    node.let_pass(1)
-    assert all(wire.client.session.user_id in node.hub.clients for wire in others), "90,000 bytes fit"
-    alice.say("message", roomId="room", data="x" * 10_000)
-    node.let_pass(1)
-    here = [wire.client.session.user_id in node.hub.clients for wire in others]
-    assert here == [False, True, True], "who left first ends first, and no more than must"
+
+    def say(size: int) -> list[bool]:
+        """Say something to all; return which of the others live a second later."""
+        alice.say("message", roomId="room", data="x" * size)
+        alice.say("ack", received=alice.received)
+        node.let_pass(1)
+        return [wire.client.session.user_id in node.hub.clients for wire in others]
+
+    assert say(30_000) == [True, True, True], "90,000 bytes fit"
+    alice.take()
+    assert say(10_000) == [False, True, True], "who left first ends first, and no more than must"
     assert [message["type"] for message in alice.take() if message["type"] != "ack"].count("user-left") == 1
+
+
+def test_what_is_kept_for_those_who_are_here_is_bounded_in_all() -> None:
+    """Whoever takes most loses it, and only that: the session goes on."""
+    node = Node(Limits(resume_grace_s=1000, resume_total_bytes_max=100_000))
+    alice, bob, carol = in_one_room(node, 3)
+    for reader, size in ((bob, 30_000), (carol, 60_000), (alice, 20_000)):
+        alice.say("message", roomId="room", data="x" * size, to=[reader.client.session.user_id])
+        alice.say("ack", received=alice.received)
+        node.let_pass(1)
+    assert [wire.client.session.stream.kept_bytes > 1000 for wire in (alice, bob, carol)] == [False, True, True]
+    alice.say("message", roomId="room", data="x" * 20_000, to=[bob.client.session.user_id])
+    node.let_pass(1)
+    assert [wire.client.session.stream.kept_bytes > 1000 for wire in (alice, bob, carol)] == [True, True, False]
+    assert carol.say("message", roomId="room", data="still here")[0]["data"] == "still here"
 
 
 @pytest.mark.parametrize("acknowledges", [True, False])

@@ -386,7 +386,7 @@ class Hub:
             return True  # it keeps the session going
         waits_s = max(messages.wait_s(1, now), octets.wait_s(size, now))
         sentence = f"That is more than is allowed: try again in {waits_s:.3g} s."
-        self.refuse_unread(client, RefusedError("rate_limited", sentence, ref, retry_after_s=round(waits_s, 3)))
+        self.refuse_unread(client, RefusedError("rate_limited", sentence, ref, retry_after_s=round(waits_s + 0.001, 3)))
         return False
 
     def _perform(self, client: Client, effects: Iterable[Effect]) -> None:
@@ -443,7 +443,7 @@ class Hub:
             self._charge(client, effect.room_id, _ROSTER_COST)
             return
         sentence = f"You join too often: try again in {waits_s:.3g} s."
-        self.refuse(client, RefusedError("rate_limited", sentence, effect.entry.ref, retry_after_s=round(waits_s, 3)))
+        self.refuse(client, RefusedError("rate_limited", sentence, effect.entry.ref, retry_after_s=round(waits_s + 0.001, 3)))
 
     def _charge(self, client: Client, room_id: str, times: int = 1) -> None:
         """Something went to a whole room: it costs its sender more."""

@@ -222,6 +222,7 @@ class ClientSession:
         bye: Effects = [Transmit({"type": "bye"})] if is_open else []
         drop: Effects = [] if self._phase in (Phase.WAITING, Phase.CLOSED) else [Disconnect()]
         self._forget_connection()
+        self._awaits_token = False
         self._phase = Phase.CLOSED
         return [*bye, *drop]
 
