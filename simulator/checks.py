@@ -363,7 +363,7 @@ class Checks:
         record.ids.add(heard.id)
         record.heard_to[epoch] = heard.offset
         record.heard[epoch, heard.offset] = heard.id
-        if heard.id not in self._place:
+        if heard.id not in self._place and heard.id not in author.repeated:
             self._messages_of[author.name].append((epoch, heard.offset, number))
         place = self._place.setdefault(heard.id, (epoch, heard.offset))
         self._require(place == (epoch, heard.offset), f"{heard.id} is at {place} and at {(epoch, heard.offset)}")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from msgspec import Raw
 
 from sheetbend.core.events import Entry, Knocked, KnockEnded, Left, Member, MemberJoined, MemberUpdated, RoomUpdated
@@ -97,6 +97,7 @@ class Rooms(RuleBasedStateMachine):
             case Told(notice=KnockEnded() as ended):
                 assert set(outcome.user_ids) - {ended.user_id} == set(self.room.moderators) - {ended.user_id}
 
+    @precondition(lambda self: self.members or self.access == "open")
     @rule(user=users, moderates=st.booleans(), lesson=st.booleans(), attributes=st.sampled_from(ATTRIBUTES))
     def enter(self, user: str, moderates: bool, lesson: bool, attributes: bytes) -> None:
         can = EVERYTHING if moderates and not self.elects else MEMBER
@@ -121,6 +122,13 @@ class Rooms(RuleBasedStateMachine):
                 "room_full": not has_place or len(self.waiting) >= LIMITS.waiting_per_room_max,
             }
             assert reasons[code]
+
+    @precondition(lambda self: not self.members and self.access != "open")
+    @rule()
+    def is_over(self) -> None:
+        """A broker forgets a room that is closed and empty."""
+        assert not self.room.waiting
+        self.open(self.elects)
 
     @rule(user=users)
     def leave(self, user: str) -> None:

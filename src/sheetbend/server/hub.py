@@ -443,7 +443,8 @@ class Hub:
             self._charge(client, effect.room_id, _ROSTER_COST)
             return
         sentence = f"You join too often: try again in {waits_s:.3g} s."
-        self.refuse(client, RefusedError("rate_limited", sentence, effect.entry.ref, retry_after_s=round(waits_s + 0.001, 3)))
+        retry_after_s = round(waits_s + 0.001, 3)
+        self.refuse(client, RefusedError("rate_limited", sentence, effect.entry.ref, retry_after_s=retry_after_s))
 
     def _charge(self, client: Client, room_id: str, times: int = 1) -> None:
         """Something went to a whole room: it costs its sender more."""
