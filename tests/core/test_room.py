@@ -144,7 +144,10 @@ class Rooms(RuleBasedStateMachine):
     def update(self, user: str, attributes: bytes | None, moderates: bool | None) -> None:
         can = None if moderates is None or self.elects else EVERYTHING if moderates else MEMBER
         code = self.attempt(lambda: self.room.update(user, None, attributes, can, None))
-        assert code in ((None, "room_full") if user in self.members else ("not_in_room",))
+        if user in self.waiting and can is not None:
+            assert code is None, "a fresh token counts in the lobby too"
+        else:
+            assert code in ((None, "room_full") if user in self.members else ("not_in_room",))
 
     @rule(user=users, message_id=st.none() | st.sampled_from("abc"))
     def say(self, user: str, message_id: str | None) -> None:
@@ -167,10 +170,17 @@ class Rooms(RuleBasedStateMachine):
 
     @rule(
         user=users,
+        leads=st.booleans(),
         whom=users,
-        kind=st.sampled_from(["open", "lobby", "locked", "admit", "admit", "reject", "mute", "unmute", "remove"]),
+        kind=st.sampled_from(
+            ["open", "lobby", "lobby", "locked", "admit", "admit", "reject", "mute", "unmute", "remove"]
+        ),
     )
-    def moderate(self, user: str, whom: str, kind: str) -> None:
+    def moderate(self, user: str, leads: bool, whom: str, kind: str) -> None:
+        if leads and self.room.moderators:
+            user = next(iter(self.room.moderators))
+        if leads and kind in ("admit", "reject") and self.waiting:
+            whom = next(iter(self.waiting))
         verbs: dict[str, Any] = {
             "admit": Admit("room", whom),
             "reject": Reject("room", whom),

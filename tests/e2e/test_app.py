@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Callable
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -11,11 +14,30 @@ from playwright.sync_api import BrowserContext, ConsoleMessage, Page, expect
 
 from tests.e2e.browsers import ARTIFACTS, wait_for_media
 from tests.support.process import ServerProcess
+from tests.support.tokens import OTHER_SECRET, SECRET
 
 Person = Callable[..., BrowserContext]
 
 DESKTOP: dict[str, Any] = {"viewport": {"width": 1280, "height": 800}}
 PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+
+
+@pytest.fixture
+def token_server() -> Iterator[ServerProcess]:
+    with ServerProcess(["--auth", "token"], environment={"SHEETBEND_TOKEN_SECRET": SECRET}) as process:
+        yield process
+
+
+def mint(*arguments: str, secret: str = SECRET) -> str:
+    """A token as people make one: `sheetbend token`."""
+    done = subprocess.run(
+        [sys.executable, "-m", "sheetbend", "token", *arguments],
+        env={**os.environ, "SHEETBEND_TOKEN_SECRET": secret},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout.strip()
 
 
 def new_page(context: BrowserContext, complaints: list[str]) -> Page:
@@ -40,6 +62,53 @@ def join(page: Page, name: str) -> None:
     page.get_by_label("Your name").fill(name)
     page.get_by_role("button", name="Join", exact=True).click()
     expect(page.get_by_role("button", name="Leave")).to_be_visible()
+
+
+def enter(person: Person, url: str, name: str, **options: Any) -> Page:
+    """Somebody in the room at `url`."""
+    page = new_page(person(**(options or DESKTOP)), [])
+    page.goto(url)
+    join(page, name)
+    return page
+
+
+def knock(person: Person, url: str, name: str, **options: Any) -> Page:
+    """Somebody in the lobby of the room at `url`."""
+    page = new_page(person(**(options or DESKTOP)), [])
+    page.goto(url)
+    ask_to_join(page, name)
+    expect(page.get_by_role("heading", name="Somebody has to let you in")).to_be_visible()
+    return page
+
+
+def ask_to_join(page: Page, name: str) -> None:
+    page.get_by_label("Your name").fill(name)
+    page.get_by_role("button", name="Join", exact=True).click()
+
+
+def set_access(page: Page, choice: str) -> None:
+    page.get_by_role("button", name=re.compile("Who may enter")).click()
+    page.get_by_role("radio", name=choice).check()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("button", name=f"Who may enter: {choice.lower()}")).to_be_visible()
+
+
+def act_on(page: Page, member: str, action: str) -> None:
+    """A moderator does something about a member, the members panel being open."""
+    page.get_by_role("button", name=f"Actions for {member}").click()
+    page.get_by_role("button", name=action).click()
+
+
+def say(page: Page, text: str) -> None:
+    """The chat panel being open."""
+    page.get_by_role("textbox", name="Message").fill(text)
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("log").get_by_text(text, exact=True)).to_be_visible()
+
+
+def show_token(page: Page, token: str) -> None:
+    page.get_by_role("textbox", name="Token").fill(token)
+    page.get_by_role("button", name="Join").click()
 
 
 def assert_fits(page: Page) -> None:
@@ -201,3 +270,256 @@ def test_a_server_that_goes_away_is_said_and_the_call_goes_on(person: Person) ->
             expect(page.get_by_text(re.compile("Reconnecting"))).to_have_count(0, timeout=15_000)
             wait_for_media(page, peers=1)
             expect(page.locator("[data-member-key]")).to_have_count(2)
+    ada = pages[0]
+    ada.get_by_role("button", name="Chat").click()
+    expect(ada.get_by_text("Some messages may be missing")).to_be_visible()
+    picture(ada, "gap")
+
+
+def test_a_moderator_lets_people_in_from_the_lobby_or_not(server: ServerProcess, person: Person) -> None:
+    url = f"{server.url}r/lobby"
+    ada = enter(person, url, "Ada")
+    set_access(ada, "Only those who are let in")
+    bob = knock(person, url, "Bob", **PHONE, color_scheme="dark")
+    assert_fits(bob)
+    picture(bob, "waiting-phone-dark")
+    expect(ada.get_by_text("Bob is waiting to be let in").first).to_be_visible()
+    expect(ada).to_have_title(re.compile("Somebody waits"))
+    picture(ada, "knock")
+    ada.get_by_role("button", name="Admit Bob").click()
+    expect(bob.get_by_role("button", name="Leave")).to_be_visible()
+    expect(ada.get_by_role("button", name="Admit Bob")).to_have_count(0)
+    wait_for_media(bob, peers=1)
+
+    cleo = knock(person, url, "Cleo")
+    picture(cleo, "waiting")
+    dan = knock(person, url, "Dan")
+    ada.get_by_role("button", name="Show all").click()
+    picture(ada, "lobby-list")
+    expect(bob.get_by_role("button", name=re.compile("Admit"))).to_have_count(0)
+    ada.get_by_role("button", name="Turn Cleo away").click()
+    expect(cleo.get_by_role("heading", name="You weren't let in")).to_be_visible()
+    picture(cleo, "not-admitted")
+    dan.get_by_role("button", name="Cancel").click()
+    expect(dan.get_by_role("button", name="Join", exact=True)).to_be_visible()
+    expect(ada.get_by_role("heading", name="Waiting to be let in")).to_have_count(0)
+
+    cleo.get_by_role("button", name="Ask again").click()
+    expect(cleo.get_by_role("heading", name="Somebody has to let you in")).to_be_visible()
+    set_access(ada, "Anybody with the link")
+    expect(cleo.get_by_role("button", name="Leave")).to_be_visible()
+
+
+def test_on_a_phone_a_knock_is_seen_over_the_chat(server: ServerProcess, person: Person) -> None:
+    url = f"{server.url}r/knock"
+    ada = enter(person, url, "Ada", **PHONE)
+    set_access(ada, "Only those who are let in")
+    ada.get_by_role("button", name="Chat").click()
+    bob = knock(person, url, "Bob")
+    expect(ada.get_by_role("button", name="Admit Bob")).to_be_visible()
+    assert_fits(ada)
+    picture(ada, "knock-phone")
+    ada.get_by_role("button", name="Admit Bob").click()
+    expect(bob.get_by_role("button", name="Leave")).to_be_visible()
+    assert ada.evaluate("() => document.activeElement !== document.body"), "the focus is lost"
+
+
+def test_a_locked_room_takes_nobody_new_and_says_so(server: ServerProcess, person: Person) -> None:
+    url = f"{server.url}r/locked"
+    ada = enter(person, url, "Ada")
+    bob = enter(person, url, "Bob")
+    set_access(ada, "Nobody new")
+    bob.get_by_role("button", name="Who may enter: nobody new").click()
+    expect(bob.get_by_text("Moderator: Ada")).to_be_visible()
+    expect(bob.get_by_role("radio")).to_have_count(0)
+    picture(bob, "access-member")
+    ada.get_by_role("button", name=re.compile("Who may enter")).click()
+    picture(ada, "access-moderator")
+    ada.keyboard.press("Escape")
+    cleo = new_page(person(**DESKTOP), [])
+    cleo.goto(url)
+    ask_to_join(cleo, "Cleo")
+    expect(cleo.get_by_role("heading", name="This room is locked")).to_be_visible()
+    picture(cleo, "locked")
+    set_access(ada, "Anybody with the link")
+    cleo.get_by_role("button", name="Try again").click()
+    expect(cleo.get_by_role("button", name="Leave")).to_be_visible()
+    wait_for_media(cleo, peers=2)
+
+
+def test_a_moderator_mutes_the_chat_of_a_member(server: ServerProcess, person: Person) -> None:
+    url = f"{server.url}r/chat-muted"
+    ada = enter(person, url, "Ada")
+    bob = enter(person, url, "Bob")
+    bob.get_by_role("button", name="Chat").click()
+    message = bob.get_by_role("textbox", name="Message")
+    message.fill("half a thou")
+    ada.get_by_role("button", name="Members").click()
+    act_on(ada, "Bob", "Mute chat")
+    expect(message).not_to_be_editable()
+    expect(message).to_have_accessible_description(re.compile("muted your chat"))
+    expect(message).to_have_value("half a thou")
+    expect(ada.get_by_role("dialog").get_by_text("Chat muted")).to_be_visible()
+    picture(bob, "chat-muted")
+    picture(ada, "member-actions")
+    ada.get_by_role("button", name="Allow chat again").click()
+    expect(message).to_be_editable()
+    say(bob, "half a thought")
+
+
+def test_a_moderator_asks_for_silence_and_one_may_speak_again(server: ServerProcess, person: Person) -> None:
+    url = f"{server.url}r/ask"
+    ada = enter(person, url, "Ada")
+    bob = enter(person, url, "Bob")
+    wait_for_media(ada, peers=1)
+    ada.get_by_role("button", name="Members").click()
+    act_on(ada, "Bob", "Ask to mute microphone")
+    expect(bob.get_by_role("button", name="Unmute microphone")).to_be_visible()
+    expect(bob.get_by_text("Ada asked you to mute your microphone").first).to_be_visible()
+    expect(ada.get_by_role("button", name="Ask to mute microphone")).to_have_count(0)
+    expect(bob.get_by_role("button", name="Turn camera off")).to_be_visible()
+    picture(bob, "asked-to-mute")
+    ada.get_by_role("button", name="Ask to turn camera off").click()
+    expect(bob.get_by_role("button", name="Turn camera on")).to_be_visible()
+    bob.get_by_role("button", name="Unmute microphone").click()
+    bob.get_by_role("button", name="Turn camera on").click()
+    wait_for_media(ada, peers=1)
+
+
+def test_who_was_removed_cannot_come_back(token_server: ServerProcess, person: Person) -> None:
+    url = f"{token_server.url}r/removed"
+    rights = ("--can", "publish", "--can", "subscribe", "--can", "message", "--can", "moderate")
+    pages: list[Page] = []
+    for name, can in (("Ada", rights), ("Bob", ())):
+        page = new_page(person(**DESKTOP), [])
+        page.goto(url)
+        ask_to_join(page, name)
+        show_token(page, mint("--sub", name, "--room", "removed", *can))
+        expect(page.get_by_role("button", name="Leave")).to_be_visible()
+        pages.append(page)
+    ada, bob = pages
+    ada.get_by_role("button", name="Members").click()
+    act_on(ada, "Bob", "Remove from room")
+    confirm = ada.get_by_role("dialog", name="Remove Bob?")
+    expect(confirm.get_by_role("button", name="Cancel")).to_be_focused()
+    picture(ada, "remove-dialog")
+    confirm.get_by_role("button", name="Cancel").click()
+    expect(ada.get_by_role("button", name="Remove from room")).to_be_focused()
+    ada.get_by_role("button", name="Remove from room").click()
+    confirm.get_by_role("button", name="Remove").click()
+    expect(bob.get_by_role("heading", name="A moderator removed you")).to_be_visible()
+    expect(bob.get_by_role("button", name="Back to the lobby")).to_have_count(0)
+    picture(bob, "removed")
+    expect(ada.get_by_role("button", name="Actions for Bob")).to_have_count(0)
+    assert ada.evaluate("() => document.activeElement !== document.body"), "the focus is lost"
+    bob.reload()
+    ask_to_join(bob, "Robert")
+    expect(bob.get_by_role("heading", name="You can't come back into this room")).to_be_visible()
+    picture(bob, "banned")
+
+
+def test_when_the_moderator_leaves_another_one_takes_over(server: ServerProcess, person: Person) -> None:
+    url = f"{server.url}r/handover"
+    ada = enter(person, url, "Ada")
+    bob = enter(person, url, "Bob")
+    cleo = enter(person, url, "Cleo")
+    bob.get_by_role("button", name="Members").click()
+    expect(bob.get_by_role("button", name=re.compile("Actions for"))).to_have_count(0)
+    ada.get_by_role("button", name="Leave").click()
+    expect(bob.get_by_text("You are a moderator of this room now").first).to_be_visible()
+    expect(bob.get_by_role("button", name="Actions for Cleo")).to_be_visible()
+    set_access(bob, "Nobody new")
+    expect(cleo.get_by_role("button", name="Who may enter: nobody new")).to_be_visible()
+
+
+def test_a_latecomer_reads_what_was_said_before(server: ServerProcess, person: Person) -> None:
+    url = f"{server.url}r/history"
+    ada = enter(person, url, "Ada")
+    ada.get_by_role("button", name="Chat").click()
+    say(ada, "the code is 4711")
+    bob = enter(person, url, "Bob", **PHONE)
+    expect(bob.get_by_role("button", name="Chat")).not_to_have_accessible_description(re.compile("unread"))
+    bob.get_by_role("button", name="Chat").click()
+    say(ada, "hello Bob")
+    log = bob.get_by_role("log")
+    expect(log.get_by_text("hello Bob")).to_be_visible()
+    texts = log.locator(".chat-text, .chat-divider").all_inner_texts()
+    assert texts == ["the code is 4711", "You joined", "hello Bob"]
+    expect(ada.get_by_text("You joined")).to_have_count(0)
+    picture(bob, "history-phone")
+
+
+def test_the_token_page_takes_a_token_and_says_what_is_wrong_with_it(
+    token_server: ServerProcess, person: Person
+) -> None:
+    complaints: list[str] = []
+    page = new_page(person(**DESKTOP), complaints)
+    page.goto(f"{token_server.url}r/tokens")
+    ask_to_join(page, "Ada")
+    expect(page.get_by_role("heading", name="This room asks for a token")).to_be_visible()
+    page.get_by_role("button", name="Join").click()
+    expect(page.get_by_role("alert")).to_have_text("Paste the token first.")
+    picture(page, "token")
+    show_token(page, mint("--sub", "ada", "--room", "tokens", secret=OTHER_SECRET))
+    expect(page.get_by_role("heading", name="The server doesn't accept this token")).to_be_visible()
+    show_token(page, mint("--sub", "ada", "--room", "another"))
+    expect(page.get_by_role("heading", name="Your token isn't for this room")).to_be_visible()
+    token = mint("--sub", "ada", "--room", "tokens", "--name", "Ada of the token")
+    show_token(page, f" {token[:40]}\n{token[40:]} ")
+    expect(page.get_by_role("button", name="Leave")).to_be_visible()
+    expect(page.get_by_text("Ada of the token (you)").first).to_be_attached()
+    page.reload()
+    join(page, "Another name")
+    expect(page.get_by_text("Ada of the token (you)").first).to_be_attached()
+    page.get_by_role("button", name="Settings").click()
+    page.get_by_label("Your name").fill("Another name")
+    page.keyboard.press("Tab")
+    expect(page.get_by_text("Your name stays as it was").first).to_be_visible()
+    assert page.url == f"{token_server.url}r/tokens"
+    assert page.evaluate("() => localStorage.length && !JSON.stringify(localStorage).includes('eyJ')")
+    assert token not in token_server.errors
+    assert complaints == []
+
+
+def test_a_token_that_runs_out_ends_the_call_and_is_explained(token_server: ServerProcess, person: Person) -> None:
+    page = new_page(person(**PHONE), [])
+    page.goto(f"{token_server.url}r/short")
+    ask_to_join(page, "Ada")
+    show_token(page, mint("--sub", "ada", "--room", "short", "--expires", "3s"))
+    expect(page.get_by_role("button", name="Leave")).to_be_visible()
+    expect(page.get_by_role("heading", name="The time of your token is over")).to_be_visible(timeout=30_000)
+    picture(page, "token-expired-phone")
+    show_token(page, mint("--sub", "ada", "--room", "short"))
+    expect(page.get_by_role("button", name="Leave")).to_be_visible()
+    expect(page.get_by_role("button", name="Mute microphone", exact=True)).to_be_visible()
+
+
+def test_who_may_only_watch_has_no_switches_and_no_say(token_server: ServerProcess, person: Person) -> None:
+    url = f"{token_server.url}r/watch"
+    page = new_page(person(**PHONE), [])
+    page.goto(url)
+    ask_to_join(page, "Ada")
+    show_token(page, mint("--sub", "ada", "--room", "watch", "--can", "subscribe"))
+    expect(page.get_by_role("button", name="Leave")).to_be_visible()
+    expect(page.get_by_text("You can see and hear the others")).to_be_visible()
+    for name in ("microphone", "camera", "screen"):
+        expect(page.get_by_role("button", name=re.compile(name, re.I))).to_have_count(0)
+    bob = new_page(person(**DESKTOP), [])
+    bob.goto(url)
+    ask_to_join(bob, "Bob")
+    show_token(bob, mint("--sub", "bob", "--room", "watch"))
+    expect(bob.get_by_role("button", name="Leave")).to_be_visible()
+    expect(page.locator("video").first).to_be_visible()
+    assert_fits(page)
+    picture(page, "watch-phone")
+    page.get_by_role("button", name="Chat").click()
+    expect(page.get_by_role("textbox", name="Message")).not_to_be_editable()
+    expect(page.get_by_text("You can read along here, but not write.")).to_be_visible()
+
+
+def test_on_a_phone_the_focus_returns_from_a_panel(server: ServerProcess, person: Person) -> None:
+    page = enter(person, f"{server.url}r/focus", "Ada", **PHONE)
+    for name in ("Chat", "Members"):
+        page.get_by_role("button", name=name).click()
+        page.get_by_role("button", name=f"Close {name.lower()}").click()
+        expect(page.get_by_role("button", name=name)).to_be_focused()

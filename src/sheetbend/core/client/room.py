@@ -156,6 +156,8 @@ class ClientRoom:
     def greeted(self) -> list[Output]:
         """A new session is being opened: join right behind hello."""
         self._has_joined = True
+        self.is_in = False
+        self.members = {}
         return self._join()
 
     def welcomed(self, welcome: Json, recovered: bool | None) -> list[Output]:
