@@ -144,7 +144,7 @@ class Checks:
             case Gap():
                 record.gaps += 1
             case Failed():
-                client.was_removed = client.was_removed or event.error in ("removed", "banned", "not_admitted")
+                client.is_outside = True
                 if event.error == "removed":
                     self._removed[client.room.epoch, client.name] = client.room.offset
                     self._world.scheduler.after(1, client.try_to_return)
@@ -237,7 +237,7 @@ class Checks:
     def _rosters(self) -> None:
         rooms = self._world.server.broker._rooms
         for client in self._world.clients:
-            if client.is_over or client.was_removed:
+            if client.is_over or client.is_outside:
                 continue
             room = rooms.get(client.room.id)
             if self._is_shut_out(client):

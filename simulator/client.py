@@ -52,7 +52,7 @@ class SimulatedClient:
         self.is_reachable = True
         self.is_over = False
         """It said goodbye, or was told that it is over."""
-        self.was_removed = False
+        self.is_outside = False
         self.resume_tokens: list[str] = []
         self.recovered_at: float | None = None
         self.said_count = 0

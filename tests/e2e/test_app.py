@@ -523,3 +523,24 @@ def test_on_a_phone_the_focus_returns_from_a_panel(server: ServerProcess, person
         page.get_by_role("button", name=name).click()
         page.get_by_role("button", name=f"Close {name.lower()}").click()
         expect(page.get_by_role("button", name=name)).to_be_focused()
+
+
+def test_a_message_that_is_refused_says_why_and_can_be_sent_again(person: Person) -> None:
+    with ServerProcess(["--rate-messages", "0.5"]) as server:
+        page = enter(person, f"{server.url}r/refused", "Ada")
+        page.get_by_role("button", name="Chat").click()
+        log = page.get_by_role("log")
+        for number in range(4):
+            page.get_by_role("textbox", name="Message").fill(f"number {number}")
+            page.keyboard.press("Enter")
+        alert = log.get_by_role("alert").filter(has_text="Not sent. That was too much at once for the server.")
+        expect(alert.first).to_contain_text("Try again in")
+        expect(log.get_by_text("Sending…")).to_have_count(0)
+        picture(page, "refused-message")
+        while alert.count() > 0:
+            before = alert.count()
+            page.wait_for_timeout(2_500)  # as the alert says
+            log.get_by_role("button", name="Send again").first.click()
+            expect(log.get_by_text("Sending…")).to_have_count(0)
+            expect(alert).to_have_count(before - 1)
+        expect(log.locator(".chat-text")).to_have_count(4)

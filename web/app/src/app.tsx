@@ -5,6 +5,7 @@ import type { Notices } from "./notices.js";
 import type { Preferences } from "./preferences.js";
 import { RoomPage } from "./room/room-page.js";
 import type { Route, Router } from "./route.js";
+import type { TokenKeeper } from "./token.js";
 import { MessagePage } from "./ui/message-page.js";
 import { NoticeList } from "./ui/notice-list.js";
 
@@ -12,6 +13,7 @@ export interface AppProps {
   router: Router;
   preferences: Preferences;
   notices: Notices;
+  tokens: TokenKeeper;
 }
 
 export function App(props: AppProps) {
@@ -23,7 +25,7 @@ export function App(props: AppProps) {
   );
 }
 
-function Page({ route, router, preferences, notices }: AppProps & { route: Route }) {
+function Page({ route, router, preferences, notices, tokens }: AppProps & { route: Route }) {
   switch (route.page) {
     case "home":
       return <HomePage router={router} />;
@@ -35,6 +37,7 @@ function Page({ route, router, preferences, notices }: AppProps & { route: Route
           router={router}
           preferences={preferences}
           notices={notices}
+          tokens={tokens}
         />
       );
     case "unknown":

@@ -154,6 +154,66 @@ export function SoundIcon() {
   );
 }
 
+export function ChatOffIcon() {
+  return (
+    <Icon>
+      <path d="M9.5 4h8A3.5 3.5 0 0 1 21 7.5v6c0 1-.4 1.9-1 2.5M17 17h-5l-4.6 3.7a.55.55 0 0 1-.9-.4V17A3.5 3.5 0 0 1 3 13.5v-6c0-1.2.6-2.2 1.5-2.9" />
+      <path d="M3.5 3.5l17 17" />
+    </Icon>
+  );
+}
+
+export function LockIcon() {
+  return (
+    <Icon>
+      <rect x="4.5" y="10.5" width="15" height="10" rx="2.5" />
+      <path d="M8 10.5V7.5a4 4 0 0 1 8 0v3M12 14.5v2" />
+    </Icon>
+  );
+}
+
+export function UnlockedIcon() {
+  return (
+    <Icon>
+      <rect x="4.5" y="10.5" width="15" height="10" rx="2.5" />
+      <path d="M8 10.5V7.5a4 4 0 0 1 7.6-1.7M12 14.5v2" />
+    </Icon>
+  );
+}
+
+export function DoorIcon() {
+  return (
+    <Icon>
+      <path d="M6 20.5v-15a2 2 0 0 1 2-2h8a2 2 0 0 1 2 2v15M3.5 20.5h17M14.3 12v.6" />
+    </Icon>
+  );
+}
+
+export function ShieldIcon() {
+  return (
+    <Icon>
+      <path d="M12 3.2l7 2.6v5.4c0 4.3-2.8 7.5-7 9.3-4.2-1.8-7-5-7-9.3V5.8zM9 11.8l2.2 2.2 4-4.2" />
+    </Icon>
+  );
+}
+
+export function MoreIcon() {
+  return (
+    <Icon>
+      <path d="M12 5.5v.1M12 12v.1M12 18.5v.1" stroke-width="3" />
+    </Icon>
+  );
+}
+
+export function RemoveMemberIcon() {
+  return (
+    <Icon>
+      <circle cx="10" cy="8" r="3.5" />
+      <path d="M3.5 19.5c.4-3.3 3-5.3 6.5-5.3 1.6 0 3 .4 4 1.2M16.5 16.5l4.5 4.5M21 16.5L16.5 21" />
+    </Icon>
+  );
+}
+
 /** Two bights, one through the other. */
 export function Logo() {
   return (

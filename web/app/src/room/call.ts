@@ -4,24 +4,38 @@
  * The connection is the SDK's, media is media/'s, chat is chat.ts's; this joins them for as long as the call lasts.
  */
 
-import { batch, effect, type ReadonlySignal, signal } from "@preact/signals";
-import { connect, type Member, type Room } from "sheetbend";
+import { batch, effect, type ReadonlySignal, signal, untracked } from "@preact/signals";
+import { connect, type MediaKind, type Member, type Room, type Self } from "sheetbend";
 import type { Devices } from "../media/devices.js";
 import type { LevelMeters } from "../media/level-meters.js";
 import type { ScreenShare } from "../media/screen-share.js";
 import type { Notices } from "../notices.js";
+import type { TokenKeeper } from "../token.js";
 import { attributesFrom, shownName } from "./attributes.js";
+import { ACCESS_WORDS, leftNews, muteNews, selfNews } from "./changes.js";
 import { Chat } from "./chat.js";
-import { closeFailure, connectFailure, type Failure } from "./failure.js";
+import { errorWords } from "./error-words.js";
+import { closeFailure, connectFailure, type Failure, type TokenProblem, tokenProblem } from "./failure.js";
+import { Moderation } from "./moderation.js";
 import { OutgoingMedia } from "./outgoing-media.js";
 import { Person } from "./person.js";
 
 export type CallPhase =
   | { at: "lobby" }
   | { at: "connecting" }
-  | { at: "room"; chat: Chat }
+  /** In the room's lobby, until somebody lets this person in. */
+  | { at: "waiting" }
+  | { at: "room"; visit: RoomVisit }
   | { at: "left" }
+  | { at: "token"; problem: TokenProblem }
   | { at: "failed"; failure: Failure };
+
+/** What there is while one is in the room. */
+export interface RoomVisit {
+  chat: Chat;
+  moderation: Moderation;
+  self: ReadonlySignal<Self>;
+}
 
 export interface CallOptions {
   roomName: string;
@@ -30,6 +44,7 @@ export interface CallOptions {
   screenShare: ScreenShare;
   meters: LevelMeters;
   notices: Notices;
+  tokens: TokenKeeper;
 }
 
 export class Call {
@@ -37,6 +52,8 @@ export class Call {
   readonly #options: CallOptions;
   readonly #phase = signal<CallPhase>({ at: "lobby" });
   readonly #reconnecting = signal(false);
+  /** In the room's lobby once more, after a reconnect. */
+  readonly #waitingAgain = signal(false);
   readonly #people = signal<readonly Person[]>([]);
   readonly #name = signal("");
   /** Ends the connecting or the connected call; set while there is one. */
@@ -56,6 +73,10 @@ export class Call {
     return this.#reconnecting;
   }
 
+  get waitingAgain(): ReadonlySignal<boolean> {
+    return this.#waitingAgain;
+  }
+
   /** The others, in the order in which they were met. */
   get people(): ReadonlySignal<readonly Person[]> {
     return this.#people;
@@ -68,6 +89,7 @@ export class Call {
   /** Never throws: a failure is a phase. */
   async join(name: string): Promise<void> {
     const abort = new AbortController();
+    const { token } = this.#options.tokens;
     this.#end = () => abort.abort();
     this.#name.value = name;
     this.#phase.value = { at: "connecting" };
@@ -75,14 +97,23 @@ export class Call {
       const room = await connect(this.#options.url, {
         room: this.roomName,
         name,
-        attributes: this.#attributes(),
+        attributes: this.#attributes(true),
         signal: abort.signal,
+        onWaiting: () => this.#wait(),
+        ...(token !== null && { token }),
       });
       if (abort.signal.aborted) await room.leave();
       else this.#enter(room);
     } catch (error) {
-      if (!abort.signal.aborted) this.#phase.value = { at: "failed", failure: connectFailure(error) };
+      if (!abort.signal.aborted) this.#finish(this.#failed(error, connectFailure(error)));
     }
+  }
+
+  /** Joins once more after a failure, with what was switched on before; with this token from now on, if one is given. */
+  async retry(token: string | null = null): Promise<void> {
+    if (token !== null) this.#options.tokens.keep(token);
+    void this.#options.devices.acquire();
+    await this.join(this.#name.peek());
   }
 
   /** Back to the lobby, from anywhere. */
@@ -91,33 +122,67 @@ export class Call {
   }
 
   leave(): void {
-    this.#options.devices.release();
-    this.#options.screenShare.stop();
+    this.#silence();
     this.#finish({ at: "left" });
   }
 
+  /** Never throws: a name that is refused is taken back, with a notice. */
   async rename(name: string): Promise<void> {
+    const room = this.#room;
     this.#name.value = name;
-    await this.#tell({ name });
+    try {
+      await room?.update({ name });
+    } catch (error) {
+      if (room === null || room !== this.#room) return;
+      this.#name.value = room.self.name;
+      this.#options.notices.show(`Your name stays as it was. ${errorWords(error)}`);
+    }
+  }
+
+  #wait(): void {
+    if (this.#room === null) this.#phase.value = { at: "waiting" };
+    else this.#waitingAgain.value = true;
   }
 
   #enter(room: Room): void {
-    const { devices, screenShare, notices } = this.#options;
-    const chat = new Chat(room, notices);
-    const outgoing = new OutgoingMedia(room, devices, screenShare, () =>
-      notices.show("Something went wrong while sending your camera or screen. Try to switch it off and on."),
-    );
+    const { notices } = this.#options;
+    const self = signal(room.self);
+    const visit = { chat: new Chat(room, notices), moderation: new Moderation(room, notices), self };
     this.#room = room;
     batch(() => {
       for (const member of room.members.values()) this.#add(member);
-      this.#phase.value = { at: "room", chat };
+      this.#name.value = room.self.name;
+      this.#phase.value = { at: "room", visit };
     });
-    this.#listen(room, chat);
-    const stopTelling = effect(() => void this.#tell({ attributes: this.#attributes() }));
+    this.#listen(room, visit.chat);
+    this.#follow(room, visit.chat, self);
+    const stopGiving = this.#give(room, self);
     this.#end = () => {
-      stopTelling();
-      outgoing.dispose();
+      stopGiving();
       void room.leave();
+    };
+  }
+
+  /** Gives the room this person's camera, microphone and screen while they may, and says what is switched on. */
+  #give(room: Room, self: ReadonlySignal<Self>): () => void {
+    const { devices, screenShare, notices } = this.#options;
+    const complain = () =>
+      notices.show("Something went wrong while sending your camera or screen. Try to switch it off and on.");
+    let outgoing: OutgoingMedia | null = null;
+    const stopSending = effect(() => {
+      const may = self.value.can.has("publish");
+      untracked(() => {
+        if (may) outgoing ??= new OutgoingMedia(room, devices, screenShare, complain);
+        else this.#silence();
+      });
+    });
+    const stopTelling = effect(() => {
+      void this.#tell({ attributes: this.#attributes(self.value.can.has("publish")) });
+    });
+    return () => {
+      stopTelling();
+      stopSending();
+      outgoing?.dispose();
     };
   }
 
@@ -125,16 +190,54 @@ export class Call {
     room.on("member", (member) => {
       if (this.#add(member)) this.#say(chat, `${shownName(member.name)} joined`);
     });
-    room.on("left", (member) => {
+    room.on("left", (member, reason) => {
       this.#remove(member);
-      this.#say(chat, `${shownName(member.name)} left`);
+      this.#say(chat, leftNews(shownName(member.name), reason));
     });
     room.on("state", (state) => {
-      this.#reconnecting.value = state === "reconnecting";
+      batch(() => {
+        this.#reconnecting.value = state === "reconnecting";
+        this.#waitingAgain.value = false;
+      });
     });
+    room.on("access", (access) => this.#say(chat, ACCESS_WORDS[access].news));
+    room.on("muterequested", (media, moderator) => this.#obey(chat, media, shownName(moderator.name)));
     room.on("closed", (reason) => {
-      if (this.#room === room) this.#finish({ at: "failed", failure: closeFailure(reason) });
+      if (this.#room === room) this.#finish(this.#failed(reason.error, closeFailure(reason)));
     });
+  }
+
+  /** Keeps up with what the room says of this person: name, rights, muted. */
+  #follow(room: Room, chat: Chat, self: { value: Self; peek(): Self }): void {
+    room.on("self", (after) => {
+      const news = selfNews(self.peek(), after);
+      batch(() => {
+        self.value = after;
+        this.#name.value = after.name;
+      });
+      for (const text of news) this.#say(chat, text);
+    });
+  }
+
+  /** A moderator asks to stop sending; this person may switch it on again. */
+  #obey(chat: Chat, media: readonly MediaKind[], moderator: string): void {
+    const { devices, screenShare } = this.#options;
+    const audio = media.includes("audio") && devices.microphone.on.peek();
+    const video = media.includes("video") && devices.camera.on.peek();
+    const screen = media.includes("video") && screenShare.stream.peek() !== null;
+    if (audio) void devices.microphone.turn(false);
+    if (video) void devices.camera.turn(false);
+    if (screen) screenShare.stop();
+    if (audio || video || screen) this.#say(chat, muteNews(moderator, { audio, video, screen }));
+  }
+
+  #failed(error: unknown, failure: Failure): CallPhase {
+    const { tokens } = this.#options;
+    this.#silence();
+    const problem = tokenProblem(error, tokens.token !== null);
+    if (problem === null) return { at: "failed", failure };
+    tokens.forget();
+    return { at: "token", problem };
   }
 
   /** False if they are known already. */
@@ -156,13 +259,19 @@ export class Call {
     this.#options.notices.show(text);
   }
 
-  #attributes() {
+  #attributes(mayPublish: boolean) {
     const { devices, screenShare } = this.#options;
     return attributesFrom({
-      microphone: devices.microphone.live.value,
-      camera: devices.camera.live.value,
-      screen: screenShare.stream.value !== null,
+      microphone: mayPublish && devices.microphone.live.value,
+      camera: mayPublish && devices.camera.live.value,
+      screen: mayPublish && screenShare.stream.value !== null,
     });
+  }
+
+  /** Lets go of camera, microphone and screen. */
+  #silence(): void {
+    this.#options.devices.release();
+    this.#options.screenShare.stop();
   }
 
   async #tell(change: Parameters<Room["update"]>[0]): Promise<void> {
@@ -182,6 +291,7 @@ export class Call {
     batch(() => {
       this.#people.value = [];
       this.#reconnecting.value = false;
+      this.#waitingAgain.value = false;
       this.#phase.value = phase;
     });
   }

@@ -4,7 +4,7 @@
  * Pure functions from one log to the next; chat.ts does the sending.
  */
 
-import type { Json } from "sheetbend";
+import type { Json, Place } from "sheetbend";
 
 /** At the bound the oldest entry goes. */
 export const CHAT_ENTRIES_MAX = 500;
@@ -28,7 +28,16 @@ export interface ChatNotice {
   sentAtMs: number;
 }
 
-export type ChatEntry = ChatMessage | ChatNotice;
+/** A line between what was said before something and what after it: "You joined", "Some messages may be missing". */
+export interface ChatDivider {
+  kind: "divider";
+  id: number;
+  text: string;
+  /** Something may be lost. */
+  warns: boolean;
+}
+
+export type ChatEntry = ChatMessage | ChatNotice | ChatDivider;
 
 /** An own message that hasn't come back in the room's order. */
 export interface Outgoing {
@@ -36,6 +45,8 @@ export interface Outgoing {
   text: string;
   /** Null while it is on its way. */
   failure: string | null;
+  /** Where the server has put it; null before, and while it is unknown. */
+  place: Place | null;
 }
 
 export interface ChatLog {
@@ -46,6 +57,20 @@ export interface ChatLog {
 
 export const EMPTY_LOG: ChatLog = { entries: [], outgoing: [], unread: 0 };
 
+/** What was said before this person came, if there is anything to say of it. */
+export function withHistory(
+  log: ChatLog,
+  history: { messages: readonly ChatMessage[]; complete: boolean },
+  nextId: () => number,
+): ChatLog {
+  const { messages, complete } = history;
+  if (messages.length === 0 && complete) return log;
+  const divider = (text: string): ChatDivider => ({ kind: "divider", id: nextId(), text, warns: false });
+  const entries = [...messages, divider("You joined")];
+  const lost = complete ? [] : [divider("Older messages are no longer kept")];
+  return { ...log, entries: [...log.entries, ...lost, ...entries].slice(-CHAT_ENTRIES_MAX) };
+}
+
 export function withEntry(log: ChatLog, entry: ChatEntry): ChatLog {
   return { ...log, entries: [...log.entries, entry].slice(-CHAT_ENTRIES_MAX) };
 }
@@ -55,19 +80,39 @@ export function withReceived(log: ChatLog, message: ChatMessage, seen: boolean):
   return { ...withEntry(log, message), unread: seen ? 0 : log.unread + 1 };
 }
 
-/** An own message came back: it leaves the outgoing ones for its place in the room's order. */
-export function withOwn(log: ChatLog, message: ChatMessage): ChatLog {
-  const sent = log.outgoing.find((outgoing) => outgoing.text === message.text && outgoing.failure === null);
+/**
+ * An own message came back: it leaves the outgoing ones for its place in the room's order. Where the server's answer
+ * hasn't come yet it is the first with this text, because messages keep their order.
+ */
+export function withOwn(log: ChatLog, message: ChatMessage, place: Place): ChatLog {
+  const placed = log.outgoing.find((each) => each.place !== null && isSamePlace(each.place, place));
+  const sent = placed ?? log.outgoing.find((each) => isOnItsWay(each) && each.text === message.text);
   return withEntry(sent === undefined ? log : withoutOutgoing(log, sent.id), message);
 }
 
-export function withOutgoing(log: ChatLog, outgoing: Outgoing): ChatLog {
-  return { ...log, outgoing: [...log.outgoing, outgoing] };
+export function withOutgoing(log: ChatLog, id: number, text: string): ChatLog {
+  return { ...log, outgoing: [...log.outgoing, { id, text, failure: null, place: null }] };
+}
+
+/** The server has taken it; the message itself may come before or after. */
+export function withAccepted(log: ChatLog, id: number, place: Place): ChatLog {
+  return withChanged(log, id, { place });
 }
 
 export function withFailure(log: ChatLog, id: number, failure: string): ChatLog {
-  const outgoing = log.outgoing.map((each) => (each.id === id ? { ...each, failure } : each));
-  return { ...log, outgoing };
+  return withChanged(log, id, { failure });
+}
+
+function withChanged(log: ChatLog, id: number, change: Partial<Outgoing>): ChatLog {
+  return { ...log, outgoing: log.outgoing.map((each) => (each.id === id ? { ...each, ...change } : each)) };
+}
+
+function isOnItsWay({ failure, place }: Outgoing): boolean {
+  return failure === null && place === null;
+}
+
+function isSamePlace(a: Place, b: Place): boolean {
+  return a.offset === b.offset && a.epoch === b.epoch;
 }
 
 export function withoutOutgoing(log: ChatLog, id: number): ChatLog {

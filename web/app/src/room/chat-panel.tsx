@@ -1,7 +1,9 @@
 /** The chat: what was said, in the room's order, and a box to say something. */
 
 import { useSignal } from "@preact/signals";
-import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
+import type { ComponentChildren } from "preact";
+import { useEffect, useId, useLayoutEffect, useRef } from "preact/hooks";
+import type { Self } from "sheetbend";
 import { SendIcon } from "../icons.js";
 import type { Chat } from "./chat.js";
 import {
@@ -19,14 +21,22 @@ const GROUP_MS = 120_000;
 const FOLLOW_PX = 80;
 
 const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
+const dayAndClock = new Intl.DateTimeFormat(undefined, {
+  weekday: "short",
+  hour: "2-digit",
+  minute: "2-digit",
+});
 
 export interface ChatPanelProps {
   chat: Chat;
+  self: Self;
   modal: boolean;
+  /** What must be seen while the panel covers the page. */
+  top: ComponentChildren;
   onClose: () => void;
 }
 
-export function ChatPanel({ chat, modal, onClose }: ChatPanelProps) {
+export function ChatPanel({ chat, self, modal, top, onClose }: ChatPanelProps) {
   useEffect(() => {
     const markRead = () => chat.markRead();
     chat.setOpen(true);
@@ -38,8 +48,9 @@ export function ChatPanel({ chat, modal, onClose }: ChatPanelProps) {
   }, [chat]);
   return (
     <Panel title="Chat" modal={modal} onClose={onClose}>
+      {top}
       <Log log={chat.log.value} chat={chat} />
-      <Composer chat={chat} />
+      <Composer chat={chat} closed={closedReason(self)} />
     </Panel>
   );
 }
@@ -63,7 +74,9 @@ function Log({ log, chat }: { log: ChatLog; chat: Chat }) {
       }}
     >
       {log.entries.length + log.outgoing.length === 0 && (
-        <p class="chat-empty">Nothing said yet. Messages reach everybody who is in the room now.</p>
+        <p class="chat-empty">
+          Nothing said yet. Messages reach everybody in the room, and those who come later.
+        </p>
       )}
       {log.entries.map((entry, index) => (
         <Entry key={entry.id} entry={entry} before={log.entries[index - 1]} />
@@ -76,7 +89,14 @@ function Log({ log, chat }: { log: ChatLog; chat: Chat }) {
 }
 
 function Entry({ entry, before }: { entry: ChatEntry; before: ChatEntry | undefined }) {
-  const time = <time dateTime={new Date(entry.sentAtMs).toISOString()}>{clock.format(entry.sentAtMs)}</time>;
+  if (entry.kind === "divider") {
+    return (
+      <p class={entry.warns ? "chat-divider warns" : "chat-divider"}>
+        <span>{entry.text}</span>
+      </p>
+    );
+  }
+  const time = <time dateTime={new Date(entry.sentAtMs).toISOString()}>{timeWords(entry.sentAtMs)}</time>;
   if (entry.kind === "notice") {
     return (
       <p class="chat-notice">
@@ -106,15 +126,18 @@ function continues(message: ChatMessage, before: ChatEntry): boolean {
   );
 }
 
+function timeWords(ms: number): string {
+  const isToday = new Date(ms).toDateString() === new Date().toDateString();
+  return (isToday ? clock : dayAndClock).format(ms);
+}
+
 function OutgoingEntry({ outgoing, chat }: { outgoing: Outgoing; chat: Chat }) {
   return (
-    <div class={`chat-message own ${outgoing.failure === null ? "sending" : "failed"}`}>
+    <div class={`chat-message own ${outgoingState(outgoing)}`}>
       <p class="chat-text" dir="auto">
         {outgoing.text}
       </p>
-      {outgoing.failure === null ? (
-        <span class="chat-status">Sending…</span>
-      ) : (
+      {outgoing.failure !== null ? (
         <span class="chat-status" role="alert">
           {outgoing.failure}{" "}
           <button type="button" class="link-button" onClick={() => void chat.retry(outgoing)}>
@@ -124,29 +147,51 @@ function OutgoingEntry({ outgoing, chat }: { outgoing: Outgoing; chat: Chat }) {
             Discard
           </button>
         </span>
+      ) : (
+        outgoing.place === null && <span class="chat-status">Sending…</span>
       )}
     </div>
   );
 }
 
-function Composer({ chat }: { chat: Chat }) {
+function outgoingState({ failure, place }: Outgoing): "sending" | "failed" | "sent" {
+  if (failure !== null) return "failed";
+  return place === null ? "sending" : "sent";
+}
+
+/** Why this person can't write; null where they can. */
+function closedReason({ can, muted }: Self): string | null {
+  if (!can.has("message")) return "You can read along here, but not write.";
+  return muted ? "A moderator has muted your chat. You can read along." : null;
+}
+
+function Composer({ chat, closed }: { chat: Chat; closed: string | null }) {
   const draft = useSignal("");
+  const closedId = useId();
   const send = () => {
+    if (closed !== null) return;
     const text = draft.value.trim();
     draft.value = "";
     if (text !== "") void chat.send(text);
   };
   return (
     <form
-      class="composer"
+      class={closed === null ? "composer" : "composer closed"}
       onSubmit={(event) => {
         event.preventDefault();
         send();
       }}
     >
+      <p id={closedId} class="composer-closed" role="status">
+        {closed}
+      </p>
       <textarea
         aria-label="Message"
-        placeholder="Write to everybody"
+        aria-describedby={closed === null ? undefined : closedId}
+        aria-disabled={closed !== null}
+        // Not disabled: whoever is writing keeps the focus and the draft.
+        readOnly={closed !== null}
+        placeholder={closed === null ? "Write to everybody" : ""}
         rows={1}
         maxLength={CHAT_TEXT_CHARS_MAX}
         value={draft.value}
@@ -161,7 +206,12 @@ function Composer({ chat }: { chat: Chat }) {
           send();
         }}
       />
-      <button type="submit" class="icon-button send" aria-label="Send" disabled={draft.value.trim() === ""}>
+      <button
+        type="submit"
+        class="icon-button send"
+        aria-label="Send"
+        disabled={closed !== null || draft.value.trim() === ""}
+      >
         <SendIcon />
       </button>
     </form>

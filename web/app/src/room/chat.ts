@@ -1,25 +1,28 @@
 /** The chat of a room: sends, receives, and counts what hasn't been read. */
 
 import { computed, type ReadonlySignal, signal } from "@preact/signals";
-import type { Room, RoomMessage } from "sheetbend";
+import type { Gap, Room, RoomMessage } from "sheetbend";
 import type { Notices } from "../notices.js";
 import { shownName } from "./attributes.js";
 import {
   allRead,
   type ChatLog,
+  type ChatMessage,
   chatData,
   chatTextOf,
   EMPTY_LOG,
   type Outgoing,
   shorten,
+  withAccepted,
   withEntry,
   withFailure,
+  withHistory,
   withOutgoing,
   withOwn,
   withoutOutgoing,
   withReceived,
 } from "./chat-log.js";
-import { sendFailureText } from "./failure.js";
+import { sendFailureWords } from "./error-words.js";
 
 const SPOKEN_CHARS_MAX = 200;
 
@@ -36,7 +39,9 @@ export class Chat {
     this.#room = room;
     this.#notices = notices;
     this.unread = computed(() => this.#log.value.unread);
+    this.#log.value = this.#past();
     room.on("message", (message) => this.#receive(message));
+    room.on("gap", (gap) => this.#tellOfGap(gap));
   }
 
   get log(): ReadonlySignal<ChatLog> {
@@ -58,14 +63,15 @@ export class Chat {
     this.#log.value = withEntry(this.#log.peek(), entry);
   }
 
+  /** Never throws: what wasn't sent stays in the log, with the reason. */
   async send(text: string): Promise<void> {
     const id = this.#nextId++;
-    this.#log.value = withOutgoing(this.#log.peek(), { id, text, failure: null });
+    this.#log.value = withOutgoing(this.#log.peek(), id, text);
     try {
-      await this.#room.send(chatData(text));
-      this.#log.value = withoutOutgoing(this.#log.peek(), id);
+      const place = await this.#room.send(chatData(text));
+      this.#log.value = withAccepted(this.#log.peek(), id, place);
     } catch (error) {
-      this.#log.value = withFailure(this.#log.peek(), id, sendFailureText(error));
+      this.#log.value = withFailure(this.#log.peek(), id, sendFailureWords(error));
     }
   }
 
@@ -78,14 +84,33 @@ export class Chat {
     this.#log.value = withoutOutgoing(this.#log.peek(), outgoing.id);
   }
 
-  #receive({ sender, data, own }: RoomMessage): void {
-    const text = chatTextOf(data);
-    if (text === null) return;
-    const author = shownName(sender.name);
-    const entry = { kind: "message" as const, id: this.#nextId++, author, own, text, sentAtMs: Date.now() };
+  #past(): ChatLog {
+    const { messages, complete } = this.#room.history;
+    const said = messages.flatMap((message) => this.#entry(message) ?? []);
+    return withHistory(EMPTY_LOG, { messages: said, complete }, () => this.#nextId++);
+  }
+
+  #receive(message: RoomMessage): void {
+    const entry = this.#entry(message);
+    if (entry === null) return;
     const seen = this.#open.peek() && !document.hidden;
-    this.#log.value = own ? withOwn(this.#log.peek(), entry) : withReceived(this.#log.peek(), entry, seen);
+    const log = this.#log.peek();
+    this.#log.value = entry.own ? withOwn(log, entry, message) : withReceived(log, entry, seen);
     // The open panel is a live region of its own.
-    if (!own && !this.#open.peek()) this.#notices.speak(`${author}: ${shorten(text, SPOKEN_CHARS_MAX)}`);
+    if (!entry.own && !this.#open.peek()) {
+      this.#notices.speak(`${entry.author}: ${shorten(entry.text, SPOKEN_CHARS_MAX)}`);
+    }
+  }
+
+  #entry({ sender, data, own, time }: RoomMessage): ChatMessage | null {
+    const text = chatTextOf(data);
+    if (text === null) return null;
+    return { kind: "message", id: this.#nextId++, author: shownName(sender.name), own, text, sentAtMs: time };
+  }
+
+  #tellOfGap({ complete }: Gap): void {
+    const text = complete ? "Reconnected" : "Reconnected. Some messages may be missing";
+    const divider = { kind: "divider" as const, id: this.#nextId++, text, warns: !complete };
+    this.#log.value = withEntry(this.#log.peek(), divider);
   }
 }

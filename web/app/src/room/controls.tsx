@@ -3,7 +3,7 @@
 import { ChatIcon, LeaveIcon, MembersIcon, ScreenIcon, ScreenOffIcon } from "../icons.js";
 import type { Devices } from "../media/devices.js";
 import type { ScreenShare } from "../media/screen-share.js";
-import { ControlButton } from "../ui/control-button.js";
+import { type Badge, ControlButton } from "../ui/control-button.js";
 import { CameraButton, MicrophoneButton } from "./device-buttons.js";
 import type { Shortcut } from "./shortcuts.js";
 
@@ -14,6 +14,9 @@ export interface ControlsProps {
   screenShare: ScreenShare;
   unread: number;
   memberCount: number;
+  waitingCount: number;
+  /** Whether this person may send sound and pictures. */
+  mayPublish: boolean;
   panel: PanelName | null;
   shortcutsOn: boolean;
   inert: boolean;
@@ -23,21 +26,16 @@ export interface ControlsProps {
 }
 
 export function Controls(props: ControlsProps) {
-  const { devices, screenShare, unread, memberCount, panel, onPanel } = props;
+  const { unread, panel, onPanel } = props;
   const keyed = (key: Shortcut) => (props.shortcutsOn ? key : undefined);
-  const sharing = screenShare.stream.value !== null;
   return (
     <section class="controls" id="controls" aria-label="Call controls" inert={props.inert}>
-      <MicrophoneButton device={devices.microphone} shortcut={keyed("m")} />
-      <CameraButton device={devices.camera} shortcut={keyed("v")} />
-      {screenShare.available && (
-        <ControlButton
-          name={sharing ? "Stop sharing" : "Share screen"}
-          icon={sharing ? <ScreenOffIcon /> : <ScreenIcon />}
-          tone={sharing ? "active" : "plain"}
-          shortcut={keyed("s")}
-          onClick={props.onShare}
-        />
+      {props.mayPublish ? (
+        <MediaControls {...props} />
+      ) : (
+        <p class="controls-hint">
+          You can see and hear the others. Sending sound or pictures isn't open to you.
+        </p>
       )}
       <ControlButton
         name="Chat"
@@ -52,10 +50,37 @@ export function Controls(props: ControlsProps) {
         icon={<MembersIcon />}
         shortcut={keyed("p")}
         pressed={panel === "members"}
-        badge={{ text: String(memberCount), meaning: `${memberCount} here`, quiet: true }}
+        badge={membersBadge(props)}
         onClick={() => onPanel("members")}
       />
       <ControlButton name="Leave" icon={<LeaveIcon />} tone="danger" onClick={props.onLeave} />
     </section>
   );
+}
+
+function MediaControls({ devices, screenShare, shortcutsOn, onShare }: ControlsProps) {
+  const keyed = (key: Shortcut) => (shortcutsOn ? key : undefined);
+  const sharing = screenShare.stream.value !== null;
+  return (
+    <>
+      <MicrophoneButton device={devices.microphone} shortcut={keyed("m")} />
+      <CameraButton device={devices.camera} shortcut={keyed("v")} />
+      {screenShare.available && (
+        <ControlButton
+          name={sharing ? "Stop sharing" : "Share screen"}
+          icon={sharing ? <ScreenOffIcon /> : <ScreenIcon />}
+          tone={sharing ? "active" : "plain"}
+          shortcut={keyed("s")}
+          onClick={onShare}
+        />
+      )}
+    </>
+  );
+}
+
+/** Who waits at the door wants attention; how many are here doesn't. */
+function membersBadge({ memberCount, waitingCount }: ControlsProps): Badge {
+  return waitingCount > 0
+    ? { text: String(waitingCount), meaning: `${waitingCount} waiting to be let in` }
+    : { text: String(memberCount), meaning: `${memberCount} here`, quiet: true };
 }

@@ -11,19 +11,22 @@ export interface FailedPageProps {
 }
 
 export function FailedPage({ failure, onRetry, onLobby, onNew }: FailedPageProps) {
+  const { title, detail, retry, mayReturn } = failure;
   return (
-    <MessagePage title={failure.title}>
-      <p>{failure.detail}</p>
+    <MessagePage title={title}>
+      <p>{detail}</p>
       <p class="actions">
-        {failure.retryable && (
+        {retry !== null && (
           <button type="button" class="button primary" onClick={onRetry}>
-            Try again
+            {retry}
           </button>
         )}
-        <button type="button" class="button" onClick={onLobby}>
-          Back to the lobby
-        </button>
-        <button type="button" class="button" onClick={onNew}>
+        {mayReturn && (
+          <button type="button" class="button" onClick={onLobby}>
+            Back to the lobby
+          </button>
+        )}
+        <button type="button" class={mayReturn ? "button" : "button primary"} onClick={onNew}>
           New room
         </button>
       </p>

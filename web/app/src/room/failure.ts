@@ -1,73 +1,107 @@
-/** What went wrong between this page and the server, in the words of the person who reads it. */
+/** Why a call couldn't begin or has ended, as the page that says so. */
 
 import { type CloseReason, SheetbendError } from "sheetbend";
+import { errorWords } from "./error-words.js";
 
 export interface Failure {
   title: string;
   detail: string;
-  retryable: boolean;
+  /** What the button says that tries again at once; null where that is no use. */
+  retry: string | null;
+  /** Whether the lobby of the same room is a way on. */
+  mayReturn: boolean;
 }
 
-const UNREACHABLE: Failure = {
-  title: "The server can't be reached",
-  detail: "Check that you are online. If you are, the server may be restarting: try again in a moment.",
-  retryable: true,
-};
+/** Why the page asks for a token. */
+export type TokenProblem = "required" | "invalid" | "expired" | "elsewhere";
+
+const TRY_AGAIN = "Try again";
 
 /** Maps, because codes come from the server: `constructor` is a property of every object. */
 const FAILURES: ReadonlyMap<string, Failure> = new Map(
   Object.entries({
-    connection_failed: UNREACHABLE,
-    connection_lost: UNREACHABLE,
+    connection_failed: {
+      title: "The server can't be reached",
+      detail: "Check that you are online. If you are, the server may be restarting: try again in a moment.",
+      retry: TRY_AGAIN,
+      mayReturn: true,
+    },
     room_full: {
       title: "This room is full",
       detail: "Try again when somebody has left, or open a room of your own.",
-      retryable: true,
+      retry: TRY_AGAIN,
+      mayReturn: true,
+    },
+    server_full: {
+      title: "The server is full",
+      detail: "It has all the rooms it can hold. Try again later.",
+      retry: TRY_AGAIN,
+      mayReturn: true,
     },
     invalid_room_id: {
       title: "This can't be the name of a room",
       detail: "Ask for the link again, or open a room of your own.",
-      retryable: false,
+      retry: null,
+      mayReturn: false,
     },
     invalid_name: {
       title: "The server doesn't take this name",
       detail: "Go back and choose another one.",
-      retryable: true,
+      retry: null,
+      mayReturn: true,
+    },
+    room_locked: {
+      title: "This room is locked",
+      detail: "Nobody new can enter now. Ask somebody inside to unlock it, then try again.",
+      retry: TRY_AGAIN,
+      mayReturn: true,
+    },
+    not_admitted: {
+      title: "You weren't let in",
+      detail:
+        "A moderator sent you away, or the room ended while you waited. If that was a mistake, ask again.",
+      retry: "Ask again",
+      mayReturn: true,
+    },
+    removed: {
+      title: "A moderator removed you",
+      detail: "You can't come back into this room while it lasts. Camera and microphone are off.",
+      retry: null,
+      mayReturn: false,
+    },
+    banned: {
+      title: "You can't come back into this room",
+      detail: "A moderator removed you from it. If that was a mistake, talk to whoever invited you.",
+      retry: null,
+      mayReturn: false,
     },
   }),
 );
 
-const SEND_FAILURES: ReadonlyMap<string, string> = new Map(
-  Object.entries({
-    connection_lost: "The connection was lost, so it's unknown whether this arrived.",
-    too_many_pending: "Too many messages are waiting for the connection.",
-    message_too_big: "This message is too long.",
-    not_in_room: "You are no longer in the room.",
-    closed: "You are no longer in the room.",
-  }),
+const TOKEN_PROBLEMS: ReadonlyMap<string, TokenProblem> = new Map(
+  Object.entries({ token_required: "required", invalid_token: "invalid", token_expired: "expired" } as const),
 );
 
 export function connectFailure(error: unknown): Failure {
-  const known = error instanceof SheetbendError ? FAILURES.get(error.code) : undefined;
-  return known ?? { title: "Joining didn't work", detail: sentenceOf(error), retryable: true };
+  return knownFailure(error) ?? unknownFailure("Joining didn't work", errorWords(error));
 }
 
 export function closeFailure({ error }: CloseReason): Failure {
-  const known = error === undefined ? undefined : FAILURES.get(error.code);
-  return (
-    known ?? {
-      title: "The call has ended",
-      detail: error === undefined ? "The server closed the connection." : sentenceOf(error),
-      retryable: true,
-    }
-  );
+  const detail = error === undefined ? "The server closed the connection." : errorWords(error);
+  return knownFailure(error) ?? unknownFailure("The call has ended", detail);
 }
 
-export function sendFailureText(error: unknown): string {
-  const known = error instanceof SheetbendError ? SEND_FAILURES.get(error.code) : undefined;
-  return known ?? `Not sent. ${sentenceOf(error)}`;
+/** Null where a token, or another one, would not help. `hadToken`: one was shown to the server. */
+export function tokenProblem(error: unknown, hadToken: boolean): TokenProblem | null {
+  if (!(error instanceof SheetbendError)) return null;
+  if (error.code === "not_allowed" && hadToken) return "elsewhere";
+  return TOKEN_PROBLEMS.get(error.code) ?? null;
 }
 
-function sentenceOf(error: unknown): string {
-  return error instanceof Error ? error.message : "The reason is unknown.";
+function knownFailure(error: unknown): Failure | null {
+  return (error instanceof SheetbendError && FAILURES.get(error.code)) || null;
+}
+
+function unknownFailure(title: string, detail: string): Failure {
+  return { title, detail, retry: TRY_AGAIN, mayReturn: true };
 }

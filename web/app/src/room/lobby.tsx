@@ -1,20 +1,15 @@
 /** Before the call: see and hear yourself, choose devices, say your name, join. */
 
-import { type ReadonlySignal, useSignal } from "@preact/signals";
+import { useSignal } from "@preact/signals";
 import type { Devices } from "../media/devices.js";
 import type { LevelMeters } from "../media/level-meters.js";
-import type { LocalDevice } from "../media/local-device.js";
 import type { Preferences } from "../preferences.js";
 import { Brand } from "../ui/brand.js";
 import { PageHeading } from "../ui/page-heading.js";
 import { TroubleBox } from "../ui/trouble-box.js";
 import { cleanName, NAME_CHARS_MAX } from "./attributes.js";
-import { Avatar } from "./avatar-view.js";
-import { CameraButton, MicrophoneButton } from "./device-buttons.js";
 import { DeviceSelect } from "./device-select.js";
-import { LevelBar } from "./level-bar.js";
-import { useOwnStream } from "./own-media.js";
-import { Video } from "./video.js";
+import { LobbyPreview } from "./lobby-preview.js";
 
 export interface LobbyProps {
   roomName: string;
@@ -38,14 +33,7 @@ export function Lobby({ roomName, devices, meters, preferences, joining, onJoin,
     <div class="lobby">
       <Brand onHome={onHome} />
       <main class="lobby-main">
-        <section class="lobby-preview" aria-label="Preview">
-          <Preview devices={devices} name={name} />
-          <div class="lobby-toggles">
-            <MicrophoneButton device={devices.microphone} />
-            <CameraButton device={devices.camera} />
-            <LevelBar device={devices.microphone} meters={meters} />
-          </div>
-        </section>
+        <LobbyPreview devices={devices} meters={meters} name={name} />
         <form class="lobby-form" onSubmit={join} noValidate>
           <p class="eyebrow">You are about to join</p>
           <PageHeading>
@@ -76,31 +64,6 @@ export function Lobby({ roomName, devices, meters, preferences, joining, onJoin,
       </main>
     </div>
   );
-}
-
-function Preview({ devices, name }: { devices: Devices; name: ReadonlySignal<string> }) {
-  const { camera, microphone } = devices;
-  const stream = useOwnStream(camera);
-  return (
-    <div class="preview">
-      {stream.value !== null ? (
-        <Video stream={stream.value} mirrored />
-      ) : (
-        <div class="preview-empty">
-          <Avatar name={cleanName(name.value) || "You"} />
-          <p>{previewText(camera, microphone)}</p>
-        </div>
-      )}
-    </div>
-  );
-}
-
-function previewText(camera: LocalDevice, microphone: LocalDevice): string {
-  if (camera.asking.value || microphone.asking.value) {
-    return "Your browser may be asking to use your camera and microphone: choose “Allow”.";
-  }
-  if (camera.on.value && camera.cause.value !== null) return "No camera: you can join anyway.";
-  return "Your camera is off";
 }
 
 function Troubles({ devices }: { devices: Devices }) {

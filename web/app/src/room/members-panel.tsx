@@ -1,96 +1,228 @@
-/** Who is in the room, and the state of each: microphone, camera, screen, connection. */
+/** Who is in the room and in its lobby, the state of each, and what a moderator may do about it. */
 
-import type { MemberConnection } from "sheetbend";
-import { CameraIcon, CameraOffIcon, MicrophoneIcon, MicrophoneOffIcon, ScreenIcon } from "../icons.js";
+import { useSignal } from "@preact/signals";
+import { type ComponentChildren, Fragment } from "preact";
+import { useId } from "preact/hooks";
+import type { Self } from "sheetbend";
+import {
+  CameraIcon,
+  CameraOffIcon,
+  ChatOffIcon,
+  MicrophoneIcon,
+  MicrophoneOffIcon,
+  MoreIcon,
+  ScreenIcon,
+  ShieldIcon,
+} from "../icons.js";
 import type { Devices } from "../media/devices.js";
 import type { ScreenShare } from "../media/screen-share.js";
+import { useFocusKept } from "../ui/focus.js";
 import { ownName } from "./attributes.js";
 import { Avatar } from "./avatar-view.js";
 import type { Call } from "./call.js";
+import { KnockAnswers } from "./knock-card.js";
+import { MemberActions } from "./member-actions.js";
+import type { Moderation } from "./moderation.js";
 import { Panel } from "./panel.js";
-import type { Person } from "./person.js";
+import type { Person, PersonConnection } from "./person.js";
+import { RemoveDialog } from "./remove-dialog.js";
 
 export interface MembersPanelProps {
   call: Call;
+  self: Self;
+  moderation: Moderation;
   devices: Devices;
   screenShare: ScreenShare;
   modal: boolean;
   onClose: () => void;
 }
 
-const CONNECTION_TEXTS: Readonly<Record<MemberConnection, string>> = {
+const CONNECTION_TEXTS: Readonly<Record<PersonConnection, string | null>> = {
   connecting: "Connecting…",
-  connected: "Connected",
+  connected: null,
   reconnecting: "Reconnecting…",
   failed: "No connection",
+  silent: "No media connection",
 };
 
-export function MembersPanel({ call, devices, screenShare, modal, onClose }: MembersPanelProps) {
+export function MembersPanel(props: MembersPanelProps) {
+  const { call, self, moderation, devices, screenShare, modal, onClose } = props;
+  /** Whose actions are shown, by key: one at a time. */
+  const chosen = useSignal<string | null>(null);
+  const removing = useSignal<Person | null>(null);
+  const people = call.people.value;
+  const moderates = moderation.allowed.value;
   return (
     <Panel title="Members" modal={modal} onClose={onClose}>
-      <ul class="members">
-        <Row
-          name={ownName(call.name.value)}
-          avatarName={call.name.value || "You"}
-          detail={call.reconnecting.value ? "Reconnecting…" : "Connected"}
-          microphoneOn={devices.microphone.live.value}
-          cameraOn={devices.camera.live.value}
-          screenShared={screenShare.stream.value !== null}
+      <div class="members">
+        {moderates && <Lobby moderation={moderation} />}
+        <ul>
+          <Row
+            name={ownName(call.name.value)}
+            avatarName={call.name.value || "You"}
+            connection={call.reconnecting.value ? "Reconnecting…" : null}
+            moderator={moderates}
+            chatMuted={self.muted}
+            microphoneOn={devices.microphone.live.value}
+            cameraOn={devices.camera.live.value}
+            screenShared={screenShare.stream.value !== null}
+          />
+          {people.map((person) => (
+            <PersonRow
+              key={person.key}
+              person={person}
+              moderation={moderation}
+              open={chosen.value === person.key}
+              onToggle={() => {
+                chosen.value = chosen.peek() === person.key ? null : person.key;
+              }}
+              onRemove={() => {
+                removing.value = person;
+              }}
+            />
+          ))}
+        </ul>
+      </div>
+      {moderates && removing.value !== null && people.includes(removing.value) && (
+        <RemoveDialog
+          person={removing.value}
+          moderation={moderation}
+          onClose={() => {
+            removing.value = null;
+          }}
         />
-        {call.people.value.map((person) => (
-          <PersonRow key={person.key} person={person} />
-        ))}
-      </ul>
+      )}
     </Panel>
   );
 }
 
-function PersonRow({ person }: { person: Person }) {
+function Lobby({ moderation }: { moderation: Moderation }) {
+  const titleId = useId();
+  const waiting = moderation.waiting.value;
+  if (waiting.length === 0) return null;
+  return (
+    <section class="lobby-list" aria-labelledby={titleId}>
+      <h3 id={titleId}>Waiting to be let in ({waiting.length})</h3>
+      <ul>
+        {waiting.map((each) => (
+          <li key={each.userId} class="member-waiting">
+            <Avatar name={each.name} />
+            <bdi class="member-name">{each.name}</bdi>
+            <KnockAnswers moderation={moderation} waiting={each} />
+          </li>
+        ))}
+      </ul>
+    </section>
+  );
+}
+
+interface PersonRowProps {
+  person: Person;
+  moderation: Moderation;
+  open: boolean;
+  onToggle: () => void;
+  onRemove: () => void;
+}
+
+function PersonRow({ person, moderation, open, onToggle, onRemove }: PersonRowProps) {
+  const actionsId = useId();
   const name = person.name.value;
+  const moderates = moderation.allowed.value;
   return (
     <Row
       name={name}
       avatarName={name}
-      detail={CONNECTION_TEXTS[person.connection.value]}
+      connection={CONNECTION_TEXTS[person.connection.value]}
+      moderator={person.can.value.has("moderate")}
+      chatMuted={person.chatMuted.value}
       microphoneOn={person.microphoneOn.value}
       cameraOn={person.cameraOn.value}
       screenShared={person.screen.value !== null}
-    />
+      button={
+        moderates && (
+          <button
+            type="button"
+            class="icon-button"
+            aria-label={`Actions for ${name}`}
+            aria-expanded={open}
+            aria-controls={open ? actionsId : undefined}
+            onClick={onToggle}
+          >
+            <MoreIcon />
+          </button>
+        )
+      }
+    >
+      {moderates && open && (
+        <MemberActions id={actionsId} person={person} moderation={moderation} onRemove={onRemove} />
+      )}
+    </Row>
   );
 }
 
 interface RowProps {
   name: string;
   avatarName: string;
-  detail: string;
+  /** Null: all is well. */
+  connection: string | null;
+  moderator: boolean;
+  chatMuted: boolean;
   microphoneOn: boolean;
   cameraOn: boolean;
   screenShared: boolean;
+  button?: ComponentChildren;
+  /** Below the row. */
+  children?: ComponentChildren;
 }
 
-function Row({ name, avatarName, detail, microphoneOn, cameraOn, screenShared }: RowProps) {
+function Row({ name, avatarName, connection, button, children, ...states }: RowProps) {
+  const { microphoneOn, cameraOn, screenShared } = states;
+  const roles = roleTexts(states);
+  const row = useFocusKept<HTMLLIElement>();
   return (
-    <li class="member">
-      <Avatar name={avatarName} />
-      <span class="member-text">
-        <bdi class="member-name">{name}</bdi>
-        <span class="member-detail">{detail}</span>
-      </span>
-      <span class="member-state">
-        {screenShared && <State icon={<ScreenIcon />} text="Shares a screen" on />}
-        <State
-          icon={microphoneOn ? <MicrophoneIcon /> : <MicrophoneOffIcon />}
-          text={microphoneOn ? "Microphone on" : "Microphone off"}
-          on={microphoneOn}
-        />
-        <State
-          icon={cameraOn ? <CameraIcon /> : <CameraOffIcon />}
-          text={cameraOn ? "Camera on" : "Camera off"}
-          on={cameraOn}
-        />
-      </span>
+    <li ref={row} class="member">
+      <div class="member-row">
+        <Avatar name={avatarName} />
+        <span class="member-text">
+          <bdi class="member-name">{name}</bdi>
+          <span class="member-detail">
+            {roles.map(({ text, icon }, index) => (
+              <Fragment key={text}>
+                {index > 0 && " · "}
+                <span class="member-role">
+                  {icon}
+                  {text}
+                </span>
+              </Fragment>
+            ))}
+            {roles.length === 0 ? (connection ?? "Connected") : connection && ` · ${connection}`}
+          </span>
+        </span>
+        <span class="member-state">
+          {screenShared && <State icon={<ScreenIcon />} text="Shares a screen" on />}
+          <State
+            icon={microphoneOn ? <MicrophoneIcon /> : <MicrophoneOffIcon />}
+            text={microphoneOn ? "Microphone on" : "Microphone off"}
+            on={microphoneOn}
+          />
+          <State
+            icon={cameraOn ? <CameraIcon /> : <CameraOffIcon />}
+            text={cameraOn ? "Camera on" : "Camera off"}
+            on={cameraOn}
+          />
+        </span>
+        {button}
+      </div>
+      {children}
     </li>
   );
+}
+
+function roleTexts({ moderator, chatMuted }: { moderator: boolean; chatMuted: boolean }) {
+  return [
+    ...(moderator ? [{ text: "Moderator", icon: <ShieldIcon /> }] : []),
+    ...(chatMuted ? [{ text: "Chat muted", icon: <ChatOffIcon /> }] : []),
+  ];
 }
 
 function State({ icon, text, on }: { icon: preact.JSX.Element; text: string; on: boolean }) {

@@ -3,6 +3,7 @@
 import type { ComponentChildren } from "preact";
 import { useEffect, useId, useRef } from "preact/hooks";
 import { CloseIcon } from "../icons.js";
+import { useFocusReturn } from "../ui/focus.js";
 
 export interface PanelProps {
   title: string;
@@ -15,13 +16,10 @@ export interface PanelProps {
 export function Panel({ title, modal, onClose, children }: PanelProps) {
   const panel = useRef<HTMLDivElement>(null);
   const titleId = useId();
+  useFocusReturn();
   useEffect(() => {
-    const opener = document.activeElement;
     const first = panel.current?.querySelector<HTMLElement>("[data-first-focus]") ?? panel.current;
     first?.focus();
-    return () => {
-      if (opener instanceof HTMLElement) opener.focus();
-    };
   }, []);
   return (
     <div ref={panel} class="panel" role="dialog" aria-modal={modal} aria-labelledby={titleId} tabIndex={-1}>

@@ -1,11 +1,16 @@
 /** Another member as the room shows them: checked name and state, and what their streams carry right now. */
 
 import { batch, computed, type ReadonlySignal, signal } from "@preact/signals";
-import type { Member, MemberConnection } from "sheetbend";
+import type { Member, MemberConnection, Permission } from "sheetbend";
 import type { LevelMeter, LevelMeters } from "../media/level-meters.js";
 import { type MediaState, mediaStateFrom, shownName } from "./attributes.js";
 
 export const SCREEN_LABEL = "screen";
+/** A direct connection is there within seconds; a member whose program never answers would be `connecting` for ever. */
+export const CONNECTING_MAX_MS = 15_000;
+
+/** `silent`: connecting for so long that nothing may ever come of it. */
+export type PersonConnection = MemberConnection | "silent";
 
 /** A remote stream and whether pictures and sound arrive in it. */
 export interface Incoming {
@@ -16,31 +21,39 @@ export interface Incoming {
 
 export class Person {
   readonly key: string;
+  readonly member: Member;
   readonly name: ReadonlySignal<string>;
-  readonly connection: ReadonlySignal<MemberConnection>;
+  readonly can: ReadonlySignal<ReadonlySet<Permission>>;
+  /** Whether a moderator has muted their chat. */
+  readonly chatMuted: ReadonlySignal<boolean>;
+  readonly connection: ReadonlySignal<PersonConnection>;
   readonly camera: ReadonlySignal<Incoming | null>;
   readonly screen: ReadonlySignal<Incoming | null>;
   readonly microphoneOn: ReadonlySignal<boolean>;
   readonly cameraOn: ReadonlySignal<boolean>;
   readonly speaking: ReadonlySignal<boolean>;
 
-  readonly #member: Member;
   readonly #meters: LevelMeters;
   readonly #name = signal("");
   readonly #state = signal<MediaState>({ microphone: null, camera: null, screen: null });
-  readonly #connection;
+  readonly #can;
+  readonly #chatMuted = signal(false);
+  readonly #connection = signal<PersonConnection>("connecting");
   readonly #camera = signal<Incoming | null>(null);
   readonly #screen = signal<Incoming | null>(null);
   readonly #meter = signal<{ stream: MediaStream; meter: LevelMeter } | null>(null);
   readonly #offs: (() => void)[];
   readonly #watchedTracks = new WeakSet<MediaStreamTrack>();
+  #patience: ReturnType<typeof setTimeout> | undefined;
 
   constructor(member: Member, meters: LevelMeters) {
     this.key = member.key;
-    this.#member = member;
+    this.member = member;
     this.#meters = meters;
-    this.#connection = signal(member.connection);
+    this.#can = signal(member.can);
     this.name = this.#name;
+    this.can = this.#can;
+    this.chatMuted = this.#chatMuted;
     this.connection = this.#connection;
     this.camera = this.#camera;
     this.screen = computed(() => (this.#state.value.screen === false ? null : this.#screen.value));
@@ -53,33 +66,44 @@ export class Person {
     );
     this.#offs = [
       member.on("update", () => this.#readDetails()),
-      member.on("connection", (state) => {
-        this.#connection.value = state;
-      }),
+      member.on("connection", () => this.#readConnection()),
       member.on("track", () => this.#readStreams()),
       member.on("streamremoved", () => this.#readStreams()),
     ];
     this.#readDetails();
+    this.#readConnection();
     this.#readStreams();
   }
 
   dispose(): void {
+    clearTimeout(this.#patience);
     for (const off of this.#offs) off();
     this.#meter.peek()?.meter.stop();
   }
 
   #readDetails(): void {
     batch(() => {
-      this.#name.value = shownName(this.#member.name);
-      this.#state.value = mediaStateFrom(this.#member.attributes);
+      this.#name.value = shownName(this.member.name);
+      this.#state.value = mediaStateFrom(this.member.attributes);
+      this.#can.value = this.member.can;
+      this.#chatMuted.value = this.member.muted;
     });
+  }
+
+  #readConnection(): void {
+    clearTimeout(this.#patience);
+    this.#connection.value = this.member.connection;
+    if (this.member.connection !== "connecting") return;
+    this.#patience = setTimeout(() => {
+      this.#connection.value = "silent";
+    }, CONNECTING_MAX_MS);
   }
 
   /** The latest stream of each label counts: nobody gets two large places. */
   readonly #readStreams = (): void => {
     let camera: Incoming | null = null;
     let screen: Incoming | null = null;
-    for (const { stream, label } of this.#member.streams.values()) {
+    for (const { stream, label } of this.member.streams.values()) {
       this.#watchTracks(stream);
       if (label === SCREEN_LABEL) screen = incoming(stream);
       else camera = incoming(stream);

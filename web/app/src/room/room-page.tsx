@@ -9,17 +9,21 @@ import type { Notices } from "../notices.js";
 import type { Preferences } from "../preferences.js";
 import { randomRoomName } from "../room-name.js";
 import type { Router } from "../route.js";
+import type { TokenKeeper } from "../token.js";
 import { Call } from "./call.js";
 import { FailedPage } from "./failed-page.js";
 import { LeftPage } from "./left-page.js";
 import { Lobby } from "./lobby.js";
 import { RoomView } from "./room-view.js";
+import { TokenPage } from "./token-page.js";
+import { WaitingPage } from "./waiting-page.js";
 
 export interface RoomPageProps {
   roomName: string;
   router: Router;
   preferences: Preferences;
   notices: Notices;
+  tokens: TokenKeeper;
 }
 
 export function RoomPage(props: RoomPageProps) {
@@ -45,15 +49,25 @@ export function RoomPage(props: RoomPageProps) {
           onHome={() => router.openHome()}
         />
       );
+    case "waiting":
+      return <WaitingPage {...visit} roomName={roomName} onCancel={rejoin} />;
     case "room":
-      return <RoomView {...visit} chat={phase.chat} preferences={preferences} notices={notices} />;
+      return <RoomView {...visit} {...phase.visit} preferences={preferences} notices={notices} />;
     case "left":
       return <LeftPage roomName={roomName} onRejoin={rejoin} onNew={openNew} />;
+    case "token":
+      return (
+        <TokenPage
+          problem={phase.problem}
+          onToken={(token) => void visit.call.retry(token)}
+          onLobby={rejoin}
+        />
+      );
     case "failed":
       return (
         <FailedPage
           failure={phase.failure}
-          onRetry={() => void visit.call.join(visit.call.name.peek())}
+          onRetry={() => void visit.call.retry()}
           onLobby={rejoin}
           onNew={openNew}
         />
@@ -70,7 +84,7 @@ interface Visit {
   close(): void;
 }
 
-function openVisit({ roomName, preferences, notices }: RoomPageProps): Visit {
+function openVisit({ roomName, preferences, notices, tokens }: RoomPageProps): Visit {
   // TypeScript says that both are always there; on pages that aren't secure they aren't.
   const mediaDevices: MediaDevices | null = navigator.mediaDevices ?? null;
   const permissions: Permissions | null = navigator.permissions ?? null;
@@ -81,7 +95,7 @@ function openVisit({ roomName, preferences, notices }: RoomPageProps): Visit {
       : null,
   );
   const meters = new LevelMeters();
-  const call = new Call({ roomName, url: socketUrl(), devices, screenShare, meters, notices });
+  const call = new Call({ roomName, url: socketUrl(), devices, screenShare, meters, notices, tokens });
   const wake = () => meters.wake();
   document.addEventListener("pointerdown", wake);
   return {

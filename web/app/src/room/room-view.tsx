@@ -11,23 +11,23 @@ import type { Preferences } from "../preferences.js";
 import { Dialog } from "../ui/dialog.js";
 import { PageHeading } from "../ui/page-heading.js";
 import { useMediaQuery } from "../ui/use-media-query.js";
+import { AccessDialog } from "./access-dialog.js";
 import { AudioOutlets } from "./audio-outlets.js";
 import { Banners } from "./banners.js";
-import type { Call } from "./call.js";
-import type { Chat } from "./chat.js";
+import type { Call, RoomVisit } from "./call.js";
 import { ChatPanel } from "./chat-panel.js";
 import { Controls, type PanelName } from "./controls.js";
 import { toggle } from "./device-buttons.js";
 import { Invitation, WaitingCard } from "./invitation.js";
+import { KnockCard } from "./knock-card.js";
 import { MembersPanel } from "./members-panel.js";
 import { type DialogName, RoomHeader } from "./room-header.js";
 import { SettingsDialog } from "./settings-dialog.js";
 import { Stage } from "./stage.js";
 import { useEscape, useShortcuts } from "./use-keys.js";
 
-export interface RoomViewProps {
+export interface RoomViewProps extends RoomVisit {
   call: Call;
-  chat: Chat;
   devices: Devices;
   screenShare: ScreenShare;
   meters: LevelMeters;
@@ -40,11 +40,14 @@ export interface RoomViewProps {
 const NARROW = "(max-width: 720px)";
 
 export function RoomView(props: RoomViewProps) {
-  const { call, chat, devices, screenShare, preferences, notices, playback } = props;
+  const { call, chat, moderation, devices, screenShare, preferences, notices, playback } = props;
   const panel = useSignal<PanelName | null>(null);
   const dialog = useSignal<DialogName | null>(null);
   const covered = useMediaQuery(NARROW) && panel.value !== null;
   const alone = call.people.value.length === 0;
+  const self = props.self.value;
+  const mayPublish = self.can.has("publish");
+  const waitingCount = moderation.allowed.value ? moderation.waiting.value.length : 0;
   const shortcutsOn = preferences.values.value.shortcutsOn;
   const openPanel = (name: PanelName | null) => {
     panel.value = name;
@@ -56,24 +59,37 @@ export function RoomView(props: RoomViewProps) {
   const closePanel = () => openPanel(null);
   const share = () => void toggleShare(screenShare, notices);
   useShortcuts(shortcutsOn, {
-    m: () => void toggle(devices.microphone),
-    v: () => void toggle(devices.camera),
-    s: share,
+    m: () => mayPublish && void toggle(devices.microphone),
+    v: () => mayPublish && void toggle(devices.camera),
+    s: () => mayPublish && share(),
     c: () => togglePanel("chat"),
     p: () => togglePanel("members"),
   });
   useEscape(closePanel);
   useTroubleShown(devices, () => openDialog("settings"));
-  useTitle(call.roomName, chat.unread.value);
+  useTitle(call.roomName, chat.unread.value, waitingCount);
+  // In the members panel the list of those who wait stands on top.
+  const knock = panel.value !== "members" && (
+    <KnockCard moderation={moderation} onShow={() => openPanel("members")} />
+  );
   return (
     <div class={`room${panel.value === null ? "" : " with-panel"}`}>
       <button type="button" class="skip-link" onClick={focusControls}>
         Skip to the call controls
       </button>
-      <RoomHeader call={call} alone={alone} inert={covered} notices={notices} onOpen={openDialog} />
+      <RoomHeader
+        call={call}
+        moderation={moderation}
+        alone={alone}
+        inert={covered}
+        notices={notices}
+        onOpen={openDialog}
+      />
       <main class={`stage${alone ? " alone" : ""}`} inert={covered}>
         <PageHeading hidden>Room {call.roomName}</PageHeading>
-        <Banners call={call} playback={playback} />
+        <Banners call={call} playback={playback}>
+          {!covered && knock}
+        </Banners>
         <Stage {...props} />
         {alone && <WaitingCard roomName={call.roomName} notices={notices} />}
       </main>
@@ -82,6 +98,8 @@ export function RoomView(props: RoomViewProps) {
         screenShare={screenShare}
         unread={chat.unread.value}
         memberCount={call.people.value.length + 1}
+        waitingCount={waitingCount}
+        mayPublish={mayPublish}
         panel={panel.value}
         shortcutsOn={shortcutsOn}
         inert={covered}
@@ -89,8 +107,12 @@ export function RoomView(props: RoomViewProps) {
         onShare={share}
         onLeave={() => call.leave()}
       />
-      {panel.value === "chat" && <ChatPanel chat={chat} modal={covered} onClose={closePanel} />}
-      {panel.value === "members" && <MembersPanel {...props} modal={covered} onClose={closePanel} />}
+      {panel.value === "chat" && (
+        <ChatPanel chat={chat} self={self} modal={covered} top={covered && knock} onClose={closePanel} />
+      )}
+      {panel.value === "members" && (
+        <MembersPanel {...props} self={self} modal={covered} onClose={closePanel} />
+      )}
       {dialog.value !== null && (
         <RoomDialog {...props} name={dialog.value} onClose={() => openDialog(null)} />
       )}
@@ -117,7 +139,11 @@ function useTroubleShown(devices: Devices, show: () => void): void {
 }
 
 function RoomDialog({ name, onClose, ...props }: RoomViewProps & { name: DialogName; onClose: () => void }) {
-  if (name === "settings") return <SettingsDialog {...props} onClose={onClose} />;
+  if (name === "access") return <AccessDialog {...props} onClose={onClose} />;
+  if (name === "settings") {
+    const mayPublish = props.self.value.can.has("publish");
+    return <SettingsDialog {...props} mayPublish={mayPublish} onClose={onClose} />;
+  }
   return (
     <Dialog title="Invite others" onClose={onClose}>
       <Invitation roomName={props.call.roomName} />
@@ -130,13 +156,15 @@ async function toggleShare(screenShare: ScreenShare, notices: Notices): Promise<
   else if (screenShare.available && !(await screenShare.start())) notices.show("No screen is shared");
 }
 
-function useTitle(roomName: string, unread: number): void {
+/** Seen in another tab, too: what is unread, and whether somebody waits at the door. */
+function useTitle(roomName: string, unread: number, waiting: number): void {
   useEffect(() => {
-    document.title = `${unread > 0 ? `(${unread}) ` : ""}${roomName} · Sheetbend`;
+    const door = waiting > 0 ? "Somebody waits · " : "";
+    document.title = `${unread > 0 ? `(${unread}) ` : ""}${door}${roomName} · Sheetbend`;
     return () => {
       document.title = "Sheetbend";
     };
-  }, [roomName, unread]);
+  }, [roomName, unread, waiting]);
 }
 
 function focusControls(): void {

@@ -12,20 +12,15 @@ import { DeviceSelect } from "./device-select.js";
 export interface SettingsDialogProps {
   call: Call;
   devices: Devices;
+  mayPublish: boolean;
   preferences: Preferences;
   onClose: () => void;
 }
 
-export function SettingsDialog({ call, devices, preferences, onClose }: SettingsDialogProps) {
+export function SettingsDialog({ call, devices, mayPublish, preferences, onClose }: SettingsDialogProps) {
   return (
     <Dialog title="Settings" onClose={onClose}>
-      <DeviceSelect label="Microphone" device={devices.microphone} devices={devices} />
-      <DeviceSelect label="Camera" device={devices.camera} devices={devices} />
-      {devices.troubles.value.map(({ kinds, title, remedy }) => (
-        <TroubleBox key={kinds.join()} title={title} onRetry={() => void devices.retry(kinds)}>
-          {remedy}
-        </TroubleBox>
-      ))}
+      {mayPublish && <DeviceSettings devices={devices} />}
       <NameField call={call} preferences={preferences} />
       <label class="check">
         <input
@@ -39,6 +34,20 @@ export function SettingsDialog({ call, devices, preferences, onClose }: Settings
         </span>
       </label>
     </Dialog>
+  );
+}
+
+function DeviceSettings({ devices }: { devices: Devices }) {
+  return (
+    <>
+      <DeviceSelect label="Microphone" device={devices.microphone} devices={devices} />
+      <DeviceSelect label="Camera" device={devices.camera} devices={devices} />
+      {devices.troubles.value.map(({ kinds, title, remedy }) => (
+        <TroubleBox key={kinds.join()} title={title} onRetry={() => void devices.retry(kinds)}>
+          {remedy}
+        </TroubleBox>
+      ))}
+    </>
   );
 }
 

@@ -1,9 +1,9 @@
 /** One tile: a person or a shared screen, with the name and what is known of their microphone and connection. */
 
-import type { MemberConnection } from "sheetbend";
 import { MicrophoneOffIcon, ScreenIcon, WarningIcon } from "../icons.js";
 import { ownName } from "./attributes.js";
 import { Avatar } from "./avatar-view.js";
+import type { PersonConnection } from "./person.js";
 import type { Rectangle } from "./tile-layout.js";
 import { Video } from "./video.js";
 
@@ -18,17 +18,18 @@ export interface TileProps {
   mirrored?: boolean;
   microphoneOn: boolean;
   speaking: boolean;
-  connection: MemberConnection;
+  connection: PersonConnection;
 }
 
 /** Narrower tiles have smaller text. */
 const SMALL_TILE_PX = 200;
 
-const CONNECTION_TEXTS: Readonly<Record<MemberConnection, string | null>> = {
+const CONNECTION_TEXTS: Readonly<Record<PersonConnection, string | null>> = {
   connecting: "Connecting…",
   connected: null,
   reconnecting: "Reconnecting…",
   failed: "Can't reach them",
+  silent: "No media connection",
 };
 
 export function Tile(props: TileProps) {
@@ -49,7 +50,7 @@ export function Tile(props: TileProps) {
       {stream === null ? <Avatar name={name || "You"} /> : <Video stream={stream} mirrored={mirrored} />}
       {connectionText !== null && (
         <span class="tile-state">
-          {props.connection === "failed" ? <WarningIcon /> : <span class="spinner" aria-hidden="true" />}
+          {isOver(props.connection) ? <WarningIcon /> : <span class="spinner" aria-hidden="true" />}
           {connectionText}
         </span>
       )}
@@ -61,6 +62,10 @@ export function Tile(props: TileProps) {
       </span>
     </li>
   );
+}
+
+function isOver(connection: PersonConnection): boolean {
+  return connection === "failed" || connection === "silent";
 }
 
 function tileTitle(kind: "person" | "screen", name: string, own: boolean): string {

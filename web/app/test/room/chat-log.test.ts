@@ -7,12 +7,16 @@ import {
   chatData,
   chatTextOf,
   EMPTY_LOG,
+  withAccepted,
   withEntry,
   withFailure,
+  withHistory,
   withOutgoing,
   withOwn,
   withReceived,
 } from "../../src/room/chat-log.js";
+
+const place = (offset: number) => ({ offset, epoch: "e" });
 
 function message(id: number, text: string, own = false): ChatMessage {
   return { kind: "message", id, author: "Ana", own, text, sentAtMs: 0 };
@@ -54,21 +58,32 @@ describe("the chat log", () => {
   });
 
   it("moves an own message from outgoing to its place when it comes back", () => {
-    const sending = withOutgoing(withOutgoing(EMPTY_LOG, { id: 1, text: "hi", failure: null }), {
-      id: 2,
-      text: "hi",
-      failure: null,
-    });
-    const back = withOwn(sending, message(3, "hi", true));
+    const sending = withOutgoing(withOutgoing(EMPTY_LOG, 1, "hi"), 2, "hi");
+    const back = withOwn(sending, message(3, "hi", true), place(7));
     expect(back.outgoing.map(({ id }) => id)).toEqual([2]);
     expect(back.entries.map(({ id }) => id)).toEqual([3]);
   });
 
+  it("takes the one with its place where the server has answered already", () => {
+    const sending = withOutgoing(withOutgoing(EMPTY_LOG, 1, "hi"), 2, "hi");
+    const accepted = withAccepted(sending, 2, place(8));
+    expect(withOwn(accepted, message(3, "hi", true), place(8)).outgoing.map(({ id }) => id)).toEqual([1]);
+  });
+
+  it("leaves alone what has another place", () => {
+    const accepted = withAccepted(withOutgoing(EMPTY_LOG, 1, "hi"), 1, place(8));
+    expect(withOwn(accepted, message(3, "hi", true), place(7)).outgoing.map(({ id }) => id)).toEqual([1]);
+  });
+
+  it("says nothing of an answer to what has come back", () => {
+    const back = withOwn(withOutgoing(EMPTY_LOG, 1, "hi"), message(3, "hi", true), place(7));
+    expect(withAccepted(back, 1, place(7))).toEqual(back);
+  });
+
   it("keeps a failed message with its reason when a like one comes back", () => {
-    const sending = withOutgoing(EMPTY_LOG, { id: 1, text: "hi", failure: null });
-    const failed = withFailure(sending, 1, "lost");
-    expect(withOwn(failed, message(2, "hi", true)).outgoing).toEqual([
-      { id: 1, text: "hi", failure: "lost" },
+    const failed = withFailure(withOutgoing(EMPTY_LOG, 1, "hi"), 1, "lost");
+    expect(withOwn(failed, message(2, "hi", true), place(7)).outgoing).toEqual([
+      { id: 1, text: "hi", failure: "lost", place: null },
     ]);
   });
 
@@ -77,5 +92,28 @@ describe("the chat log", () => {
     for (let id = 0; id <= CHAT_ENTRIES_MAX; id++) log = withEntry(log, message(id, "x"));
     expect(log.entries).toHaveLength(CHAT_ENTRIES_MAX);
     expect(log.entries[0]?.id).toBe(1);
+  });
+});
+
+describe("withHistory", () => {
+  const numbers = () => {
+    let next = 100;
+    return () => next++;
+  };
+  const kinds = (complete: boolean, ...messages: ChatMessage[]) =>
+    withHistory(EMPTY_LOG, { messages, complete }, numbers()).entries.map((entry) => entry.kind);
+
+  it("puts a divider behind what was said before", () => {
+    expect(kinds(true, message(1, "a"))).toEqual(["message", "divider"]);
+    expect(withHistory(EMPTY_LOG, { messages: [message(1, "a")], complete: true }, numbers()).unread).toBe(0);
+  });
+
+  it("says where older messages are no longer kept", () => {
+    expect(kinds(false, message(1, "a"))).toEqual(["divider", "message", "divider"]);
+    expect(kinds(false)).toEqual(["divider", "divider"]);
+  });
+
+  it("is silent where nothing was said", () => {
+    expect(kinds(true)).toEqual([]);
   });
 });

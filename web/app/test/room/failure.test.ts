@@ -1,6 +1,6 @@
 import { SheetbendError } from "sheetbend";
 import { describe, expect, it } from "vitest";
-import { closeFailure, connectFailure, sendFailureText } from "../../src/room/failure.js";
+import { closeFailure, connectFailure, tokenProblem } from "../../src/room/failure.js";
 
 describe("connectFailure", () => {
   it("says in its own words what it knows", () => {
@@ -13,21 +13,43 @@ describe("connectFailure", () => {
       "The server said so.",
     );
   });
+
+  it.each(["banned", "removed"])("offers no way back for %s", (code) => {
+    expect(connectFailure(new SheetbendError(code, "x"))).toMatchObject({ retry: null, mayReturn: false });
+  });
+
+  it.each(["room_locked", "not_admitted", "room_full"])("offers another try for %s", (code) => {
+    expect(connectFailure(new SheetbendError(code, "x"))).toMatchObject({
+      retry: expect.any(String),
+      mayReturn: true,
+    });
+  });
 });
 
 describe("closeFailure", () => {
   it("says that the server closed the connection where nothing else is known", () => {
     expect(closeFailure({ code: 1000, reason: "" })).toMatchObject({
       title: "The call has ended",
-      retryable: true,
+      retry: "Try again",
     });
   });
 });
 
-describe("sendFailureText", () => {
-  it("says that a message may have arrived", () => {
-    expect(sendFailureText(new SheetbendError("connection_lost", "x"))).toContain(
-      "unknown whether this arrived",
-    );
+describe("tokenProblem", () => {
+  it.each([
+    ["token_required", "required"],
+    ["invalid_token", "invalid"],
+    ["token_expired", "expired"],
+  ])("is told by %s", (code, problem) => {
+    expect(tokenProblem(new SheetbendError(code, "x"), false)).toBe(problem);
+  });
+
+  it("takes a refusal for another room's token only where a token was shown", () => {
+    expect(tokenProblem(new SheetbendError("not_allowed", "x"), true)).toBe("elsewhere");
+    expect(tokenProblem(new SheetbendError("not_allowed", "x"), false)).toBeNull();
+  });
+
+  it.each([new SheetbendError("banned", "x"), new Error("x"), undefined])("is none for %o", (error) => {
+    expect(tokenProblem(error, true)).toBeNull();
   });
 });

@@ -1,0 +1,95 @@
+/** The server asks for a token: a field to paste one into, and what was wrong with the one before. */
+
+import { useSignal } from "@preact/signals";
+import { useId } from "preact/hooks";
+import { cleanToken } from "../token.js";
+import { MessagePage } from "../ui/message-page.js";
+import type { TokenProblem } from "./failure.js";
+
+export interface TokenPageProps {
+  problem: TokenProblem;
+  onToken: (token: string) => void;
+  onLobby: () => void;
+}
+
+const WORDS: Readonly<Record<TokenProblem, { title: string; detail: string }>> = {
+  required: {
+    title: "This room asks for a token",
+    detail: "Whoever runs this server gives tokens to those who may come in. Paste yours here.",
+  },
+  invalid: {
+    title: "The server doesn't accept this token",
+    detail: "It may be cut off, or meant for another server. Copy it once more, or ask for another one.",
+  },
+  expired: {
+    title: "The time of your token is over",
+    detail: "Tokens end by themselves. Ask for a fresh one where you got this one.",
+  },
+  elsewhere: {
+    title: "Your token isn't for this room",
+    detail: "It opens other rooms. Ask for one for this room, or check the link.",
+  },
+};
+
+export function TokenPage({ problem, onToken, onLobby }: TokenPageProps) {
+  const typed = useSignal("");
+  const isMissing = useSignal(false);
+  const problemId = useId();
+  const submit = () => {
+    const token = cleanToken(typed.value);
+    if (token === "") isMissing.value = true;
+    else onToken(token);
+  };
+  const { title, detail } = WORDS[problem];
+  return (
+    <MessagePage title={title}>
+      <p>{detail}</p>
+      <form
+        class="token-form"
+        noValidate
+        onSubmit={(event) => {
+          event.preventDefault();
+          submit();
+        }}
+      >
+        <label class="field">
+          <span class="field-label">Token</span>
+          <textarea
+            class="token"
+            rows={4}
+            dir="ltr"
+            value={typed.value}
+            autocomplete="off"
+            autocapitalize="none"
+            spellcheck={false}
+            aria-invalid={isMissing.value}
+            aria-describedby={isMissing.value ? problemId : undefined}
+            onInput={(event) => {
+              typed.value = event.currentTarget.value;
+              isMissing.value = false;
+            }}
+            onKeyDown={(event) => {
+              if (event.key !== "Enter") return;
+              event.preventDefault(); // A token has one line.
+              submit();
+            }}
+          />
+        </label>
+        {isMissing.value && (
+          <p id={problemId} class="problem" role="alert">
+            Paste the token first.
+          </p>
+        )}
+        <p class="hint">It stays in this tab, and is shown to nobody but the server.</p>
+        <p class="actions">
+          <button type="submit" class="button primary">
+            Join
+          </button>
+          <button type="button" class="button" onClick={onLobby}>
+            Back to the lobby
+          </button>
+        </p>
+      </form>
+    </MessagePage>
+  );
+}
