@@ -157,7 +157,7 @@ class Traffic:
     def take_other(self, connection: Connection, payload: bytes) -> None:
         """Take what is not a delivery."""
         if not self._protocol.is_housekeeping(connection, payload):
-            self.fault(f"unexpected: {payload[:200]!r}")
+            self.fault(self._protocol.describe(payload))
 
     def fault(self, what: str) -> None:
         if len(self._faults) < _FAULTS_KEPT:
@@ -197,8 +197,8 @@ class Traffic:
         missing = sum(stream.awaited for stream in self._streams)
         if missing:
             self.fault(f"{missing} deliveries never came")
-        if closed := sum(connection.is_closed for connection in self._connections):
-            self.fault(f"{closed} connections were closed by the server")
+        if closed := [connection.close_code for connection in self._connections if connection.is_closed]:
+            self.fault(f"{len(closed)} connections were closed by the server, with {set(closed)}")
         return Window(len(self.latencies_s), seconds, server_s, generator_s, sorted(self.latencies_s))
 
 

@@ -8,6 +8,9 @@ was lost, doubled or put out of order.
 from __future__ import annotations
 
 import asyncio
+import base64
+import hmac
+import time
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
@@ -24,7 +27,10 @@ __all__ = [
     "Protocol",
     "SocketIo",
     "Template",
+    "V1Connection",
+    "V1WithTokens",
     "candidate",
+    "mint",
     "number_in",
 ]
 
@@ -65,11 +71,16 @@ def number_in(payload: bytes) -> int:
 class Connection(WSListener):
     """A client's WebSocket. Each text goes to `receive`, which whoever uses the connection sets."""
 
+    farewell: ClassVar[bytes | None] = None
+    """What ends the session, where one would outlive its connection; the server then closes."""
+
     def __init__(self) -> None:
         super().__init__()
         self.transport: WSTransport
         self.user_id = ""
         self.is_closed = False
+        self.close_code: int | None = None
+        """As the server gave it. Known in `sheetbend.v1` only."""
         self._early: asyncio.Queue[bytes] = asyncio.Queue()
         self.receive: Callable[[bytes], None] = self._early.put_nowait
 
@@ -94,6 +105,8 @@ class Connection(WSListener):
 class V1Connection(Connection):
     """Counts what comes and acknowledges it, as PROTOCOL.md asks of a client (section "Resume")."""
 
+    farewell = b'{"type":"bye"}'
+
     def __init__(self) -> None:
         super().__init__()
         self.received = 0
@@ -102,6 +115,9 @@ class V1Connection(Connection):
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         payload = frame.get_payload_as_bytes()
+        if not payload.startswith(b"{"):  # cheaper than a look at the type, of which picows makes an enum each time
+            self._take_close(payload)
+            return
         if not payload.startswith(_UNCOUNTED):
             self.received += 1
             if self.received - self._acknowledged >= _ACK_MESSAGES:
@@ -113,6 +129,10 @@ class V1Connection(Connection):
     def on_ws_disconnected(self, transport: WSTransport) -> None:
         super().on_ws_disconnected(transport)
         self._cancel()
+
+    def _take_close(self, payload: bytes) -> None:
+        self.close_code = int.from_bytes(payload[:2], "big")
+        self.transport.disconnect()
 
     def _acknowledge(self) -> None:
         self._cancel()
@@ -184,6 +204,11 @@ class Protocol:
         """Answer what keeps a connection alive, and say whether it was that."""
         return False
 
+    def describe(self, payload: bytes) -> str:
+        """Say what came that should not have: a refusal is not to be taken for anything else."""
+        what = "THE SERVER REFUSED" if payload.startswith(_ERROR) else "unexpected"
+        return f"{what}: {payload[:200]!r}"
+
 
 class Lesson(Protocol):
     """`lesson`: Sheetbend's, and the plain Node server's."""
@@ -197,8 +222,11 @@ class V1(Protocol):
     echoes = True
 
     async def greet(self, connection: Connection) -> None:
-        connection.send(_json({"type": "hello", "client": "benchmark"}))
+        connection.send(self.hello(connection))
         _expect(b'"welcome"', await connection.next_text())
+
+    def hello(self, connection: Connection) -> bytes:
+        return _json({"type": "hello", "client": "benchmark"})
 
     def members_in(self, payload: bytes) -> list[str]:
         message = msgspec.json.decode(payload)
@@ -224,6 +252,17 @@ class V1(Protocol):
 
     def is_housekeeping(self, connection: Connection, payload: bytes) -> bool:
         return payload.startswith(_ACK)
+
+
+class V1WithTokens(V1):
+    """`sheetbend.v1` where the server asks for a token. Each client has its own."""
+
+    def __init__(self, secret: str) -> None:
+        self._secret = secret
+
+    def hello(self, connection: Connection) -> bytes:
+        token = mint(self._secret, subject=f"client-{connection.user_id}", room="*")
+        return _json({"type": "hello", "client": "benchmark", "token": token})
 
 
 class SocketIo(Protocol):
@@ -287,6 +326,17 @@ class Floor(Protocol):
 
     def read(self, payload: bytes) -> Delivery:
         return None, msgspec.json.decode(payload)["candidate"]
+
+
+def mint(secret: str, *, subject: str, room: str, expires_in_s: float = 86_400) -> str:
+    """Return a token signed with HS256 (docs/tokens.md), by hand: thousands are needed, each with its own subject."""
+    claims = {"sub": subject, "room": room, "exp": int(time.time() + expires_in_s)}
+    signed = b".".join(_base64url(_json(part)) for part in ({"alg": "HS256", "typ": "JWT"}, claims))
+    return b".".join((signed, _base64url(hmac.digest(secret.encode(), signed, "sha256")))).decode()
+
+
+def _base64url(data: bytes) -> bytes:
+    return base64.urlsafe_b64encode(data).rstrip(b"=")
 
 
 def _json(value: Any) -> bytes:

@@ -10,11 +10,12 @@ from pathlib import Path
 import msgspec
 
 from .scenarios import CONTESTANTS, Sample, Settings
+from .trials import Outcome, TrialSettings
 
-__all__ = ["Goal", "failures", "goals", "render", "write_json"]
+__all__ = ["Goal", "failures", "goals", "render", "render_outcome", "write_json"]
 
 _TITLES = {contestant.name: contestant.title for contestant in CONTESTANTS}
-_OURS = ("lesson", "v1")
+_OURS = ("lesson", "v1", "v1-tokens")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,7 @@ def _fixed(digits: int, factor: float = 1.0) -> Callable[[float], str]:
 
 
 _BUSY = 0.9
+_REACHED = {True: "reached", False: "NOT reached", None: ""}
 _CPU = "cpu_us_per_message"
 _TRAFFIC = (
     _Column("CPU us/message", _CPU, _fixed(2)),
@@ -147,12 +149,40 @@ def render(samples: Sequence[Sample], settings: Settings) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def write_json(path: Path, samples: Sequence[Sample], settings: Settings, environment: dict[str, str]) -> None:
+def render_outcome(outcome: Outcome) -> str:
+    """A trial's figures and whether it passed."""
+    rows = [["", "", "", "goal", ""]]
+    for figure in outcome.figures:
+        rows.append(
+            [
+                figure.name,
+                f"{figure.value:,.2f}",
+                figure.unit,
+                "" if figure.at_most is None else f"<= {figure.at_most:,.2f}",
+                _REACHED[figure.is_reached],
+            ]
+        )
+    verdict = "passed" if outcome.has_passed else "NOT passed"
+    lines = [f"{outcome.trial}: {outcome.title}", _align(rows), *(f"  FAILED: {fault}" for fault in outcome.faults)]
+    return "\n".join([*lines, f"  {outcome.trial} has {verdict}.", ""])
+
+
+def write_json(
+    path: Path,
+    samples: Sequence[Sample],
+    settings: Settings,
+    outcomes: Sequence[Outcome],
+    trial_settings: TrialSettings,
+    environment: dict[str, str],
+) -> None:
     """Write everything that was measured."""
+    trials = [{**msgspec.to_builtins(outcome), "passed": outcome.has_passed} for outcome in outcomes]
     document = {
         "environment": environment,
         "settings": settings,
-        "passed": not failures(samples),
+        "trial_settings": trial_settings,
+        "passed": not failures(samples) and not any(outcome.faults for outcome in outcomes),
+        "trials": trials,
         "goals": goals(samples, settings),
         "samples": samples,
     }
@@ -213,7 +243,7 @@ def _render_goals(compared: Sequence[Goal]) -> str:
                 f"({goal.least:.2f}-{goal.most:.2f})",
                 f"{1 / goal.median:.2f}",
                 "" if goal.at_most is None else f"<= {goal.at_most:.2f}",
-                {True: "reached", False: "NOT reached", None: ""}[goal.reached],
+                _REACHED[goal.reached],
             ]
         )
     title = "Ours by the other's: CPU a message or join, memory a connection; median of the interleaved rounds"

@@ -11,6 +11,8 @@ __all__ = ["Storm", "close_all", "connect_all", "join_all"]
 
 _BATCH = 50
 _JOIN_TIMEOUT_S = 60.0
+_CLOSE_TIMEOUT_S = 30.0
+_FAULTS_KEPT = 10
 
 
 async def connect_all(
@@ -26,11 +28,22 @@ async def connect_all(
 
 
 async def close_all(connections: Sequence[Connection]) -> None:
-    """End the sockets and wait until they are gone."""
+    """End the sessions and wait until the sockets are gone.
+
+    `_BATCH` at a time, the last that came first: in a room all who are still there are told of each that leaves, and
+    of who moderates after it.
+    """
     for connection in connections:
         connection.receive = _ignore
-        connection.transport.disconnect(False)
-    await asyncio.gather(*(connection.transport.wait_disconnected() for connection in connections))
+    for start in range(len(connections), 0, -_BATCH):
+        batch = connections[max(0, start - _BATCH) : start]
+        for connection in batch:
+            if connection.farewell is None or connection.is_closed:
+                connection.transport.disconnect(False)
+            else:
+                connection.send(connection.farewell)
+        async with asyncio.timeout(_CLOSE_TIMEOUT_S):
+            await asyncio.gather(*(connection.transport.wait_disconnected() for connection in batch))
 
 
 async def join_all(protocol: Protocol, rooms: dict[str, list[Connection]]) -> None:
@@ -77,7 +90,7 @@ class Storm:
                 await self._over
         except TimeoutError:
             self.faults.append(f"{self._awaited} announcements never came")
-        else:
+        if not self.faults:
             self._identify()
 
     def check(self) -> None:
@@ -85,7 +98,7 @@ class Storm:
         size = len(self._members)
         for known in self._known:
             if len(known) != size - 1 or len(set(known)) != size - 1:
-                self.faults.append(f"a member was told of {len(known)} others, {len(set(known))} of them different")
+                self._fail(f"a member was told of {len(known)} others, {len(set(known))} of them different")
         if self.messages_received != self._protocol.join_messages(size):
             expected = self._protocol.join_messages(size)
             self.faults.append(f"{self.messages_received} messages came for {size} joins, not {expected}")
@@ -94,7 +107,11 @@ class Storm:
         def receive(payload: bytes) -> None:
             if self._protocol.is_housekeeping(connection, payload):
                 return
-            members = self._protocol.members_in(payload)
+            try:
+                members = self._protocol.members_in(payload)
+            except (ValueError, KeyError):
+                self._fail(self._protocol.describe(payload))
+                return
             known.extend(members)
             self.messages_received += 1
             self.bytes_received += len(payload)
@@ -103,6 +120,12 @@ class Storm:
                 self._over.set_result(None)
 
         return receive
+
+    def _fail(self, what: str) -> None:
+        if len(self.faults) < _FAULTS_KEPT:
+            self.faults.append(what)
+        if not self._over.done():
+            self._over.set_result(None)
 
     def _identify(self) -> None:
         """Nobody is told its own id: it is the one that only the others know."""

@@ -15,9 +15,10 @@ from pathlib import Path
 
 import uvloop
 
-from .report import failures, render, write_json
-from .scenarios import CONTESTANTS, SCENARIOS, Contestant, Sample, Scenario, Settings, run
+from .report import failures, render, render_outcome, write_json
+from .scenarios import BROKEN, CONTESTANTS, SCENARIOS, Contestant, Sample, Scenario, Settings, run
 from .servers import Cores
+from .trials import TRIALS, Outcome, Trial, TrialSettings
 
 __all__ = ["main"]
 
@@ -34,10 +35,20 @@ _QUICK = Settings(
     slow_rounds_max=1,
     storm_members=150,
 )
+_QUICK_TRIALS = TrialSettings(
+    readers=100,
+    reading_rounds=1,
+    reading_s=3,
+    storm_clients=500,
+    downtime_s=2,
+    half_open=1_000,
+    half_open_rounds=1,
+    joins=100,
+)
 
 
 def main() -> int:
-    """Measure, print and write. Returns 1 if anything did not arrive as it must; goals don't matter for that."""
+    """Measure, print and write. Returns 1 if anything was not as it must be; goals don't matter for that."""
     options = _parse()
     if not (_HERE / "node_modules").is_dir():
         print("The Node servers are not installed: npm ci --prefix benchmarks", file=sys.stderr)
@@ -45,18 +56,24 @@ def main() -> int:
     settings = _settings(options)
     scenarios = [scenario for scenario in SCENARIOS if scenario.name in options.only]
     contestants = [contestant for contestant in CONTESTANTS if contestant.name in options.servers]
-    samples = uvloop.run(_measure(scenarios, contestants, settings))
-    print(render(samples, settings))
-    write_json(options.json, samples, settings, _environment())
-    print(f"Written to {options.json}")
-    return 1 if failures(samples) else 0
-
-
-async def _measure(scenarios: list[Scenario], contestants: list[Contestant], settings: Settings) -> list[Sample]:
+    trials = [trial for trial in TRIALS if trial.name in options.only]
+    trial_settings = _QUICK_TRIALS if options.quick else TrialSettings()
     cores = Cores.choose()
     os.sched_setaffinity(0, {cores.generator})
     _raise_file_limit()
     gc.disable()  # a collection here would be a latency there
+    samples = uvloop.run(_measure(scenarios, contestants, cores, settings))
+    if scenarios:
+        print(render(samples, settings))
+    outcomes = uvloop.run(_try(trials, cores, trial_settings))
+    write_json(options.json, samples, settings, outcomes, trial_settings, _environment())
+    print(f"Written to {options.json}")
+    return 1 if failures(samples) or any(outcome.faults for outcome in outcomes) else 0
+
+
+async def _measure(
+    scenarios: list[Scenario], contestants: list[Contestant], cores: Cores, settings: Settings
+) -> list[Sample]:
     samples: list[Sample] = []
     for scenario in scenarios:
         print(f"measuring {scenario.name} ...", file=sys.stderr, flush=True)
@@ -65,8 +82,24 @@ async def _measure(scenarios: list[Scenario], contestants: list[Contestant], set
     return samples
 
 
+async def _try(trials: list[Trial], cores: Cores, settings: TrialSettings) -> list[Outcome]:
+    """One after the other; each is told as soon as it is over. One that breaks has failed."""
+    outcomes = []
+    for trial in trials:
+        print(f"trying {trial.name} ...", file=sys.stderr, flush=True)
+        try:
+            outcome = await trial.run(cores, settings)
+        except BROKEN as error:
+            fault = f"{type(error).__name__}: {error}"
+            outcome = Outcome(trial=trial.name, title="it broke", figures=[], faults=[fault])
+        print(render_outcome(outcome), flush=True)
+        outcomes.append(outcome)
+        gc.collect()
+    return outcomes
+
+
 def _parse() -> argparse.Namespace:
-    scenarios = [scenario.name for scenario in SCENARIOS]
+    scenarios = [*(scenario.name for scenario in SCENARIOS), *(trial.name for trial in TRIALS)]
     names = [contestant.name for contestant in CONTESTANTS]
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Sheetbend measured against others.")
     parser.add_argument("--quick", action="store_true", help="about a minute: small, and only good to see it work")

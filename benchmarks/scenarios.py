@@ -13,15 +13,16 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from dataclasses import dataclass
 
 import msgspec
+from picows import WSError
 
 from . import servers
 from .load import Traffic, Window
 from .measure import Memory, cpu_s, memory, until_quiet
-from .protocols import V1, Connection, Floor, Lesson, PeerServer, Protocol, SocketIo
+from .protocols import V1, Connection, Floor, Lesson, PeerServer, Protocol, SocketIo, V1WithTokens
 from .rooms import Storm, close_all, connect_all, join_all
 from .servers import Command, Cores, Server, running
 
-__all__ = ["CONTESTANTS", "SCENARIOS", "Contestant", "Sample", "Scenario", "Settings", "run"]
+__all__ = ["BROKEN", "CONTESTANTS", "SCENARIOS", "Contestant", "Sample", "Scenario", "Settings", "run"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +37,20 @@ class Contestant:
 
 LESSON = Contestant("lesson", "Sheetbend, lesson", servers.SHEETBEND, Lesson())
 V1_DIALECT = Contestant("v1", "Sheetbend, sheetbend.v1", servers.SHEETBEND, V1())
+assert servers.SHEETBEND_WITH_TOKENS.secret is not None
+V1_WITH_TOKENS = Contestant(
+    "v1-tokens",
+    "sheetbend.v1 with tokens",
+    servers.SHEETBEND_WITH_TOKENS,
+    V1WithTokens(servers.SHEETBEND_WITH_TOKENS.secret),
+)
 PLAIN = Contestant("plain", "Node ws, plain", servers.PLAIN, Lesson())
 SOCKET_IO = Contestant("socketio", "Socket.IO", servers.SOCKET_IO, SocketIo())
 PEERSERVER = Contestant("peer", "PeerServer", servers.PEERSERVER, PeerServer())
 FLOOR = Contestant("floor", "floor (no parsing)", servers.FLOOR, Floor())
-CONTESTANTS = (LESSON, PLAIN, V1_DIALECT, SOCKET_IO, PEERSERVER, FLOOR)
+CONTESTANTS = (LESSON, PLAIN, V1_DIALECT, V1_WITH_TOKENS, SOCKET_IO, PEERSERVER, FLOOR)
+_WITHOUT_TOKENS = (LESSON, PLAIN, V1_DIALECT, SOCKET_IO, PEERSERVER, FLOOR)
+"""A token matters once a session, so that of the scenarios without traffic only joins could show one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +87,8 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
     faults: list[str]
 
 
-_BROKEN = (OSError, RuntimeError, TimeoutError, ValueError)
+BROKEN = (OSError, RuntimeError, TimeoutError, ValueError, WSError)
+"""What a server that doesn't do as it must brings about here."""
 
 Measurement = tuple[str, dict[str, float], list[str]]
 """A scenario's name, metrics and faults."""
@@ -186,7 +197,7 @@ class Fanout(_TrafficScenario):
     """One sender, and a room full of receivers. PeerServer has no rooms."""
 
     name = "fanout"
-    contestants = (LESSON, PLAIN, V1_DIALECT, SOCKET_IO, FLOOR)
+    contestants = (LESSON, PLAIN, V1_DIALECT, V1_WITH_TOKENS, SOCKET_IO, FLOOR)
 
     def under_way(self, settings: Settings) -> int:
         return settings.fanout_under_way
@@ -207,7 +218,7 @@ class Idle(Scenario):
     """Memory of connections that are in rooms of two and say nothing."""
 
     name = "idle"
-    contestants = CONTESTANTS
+    contestants = _WITHOUT_TOKENS
 
     def rounds(self, settings: Settings) -> int:
         return min(settings.rounds, settings.slow_rounds_max)
@@ -275,13 +286,13 @@ async def run(scenario: Scenario, contestants: Sequence[Contestant], cores: Core
                 try:
                     bench = scenario.bench(contestant, cores, settings)
                     benches[contestant] = await stack.enter_async_context(bench)
-                except _BROKEN as error:
+                except BROKEN as error:
                     samples.append(_broken(scenario, contestant, 0, error))
         for number in range(scenario.rounds(settings)):
             for contestant in list(benches) if number % 2 == 0 else list(reversed(benches)):
                 try:
                     measured = await benches[contestant]()
-                except _BROKEN as error:
+                except BROKEN as error:
                     samples.append(_broken(scenario, contestant, number, error))
                     del benches[contestant]
                 else:

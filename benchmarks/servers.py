@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import secrets
 import signal
 import sys
 import tempfile
@@ -13,7 +14,19 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["FLOOR", "PEERSERVER", "PLAIN", "SHEETBEND", "SOCKET_IO", "Command", "Cores", "Server", "running"]
+__all__ = [
+    "FLOOR",
+    "PEERSERVER",
+    "PLAIN",
+    "SHEETBEND",
+    "SHEETBEND_WITH_TOKENS",
+    "SOCKET_IO",
+    "Command",
+    "Cores",
+    "Server",
+    "running",
+    "sheetbend",
+]
 
 _HERE = Path(__file__).resolve().parent
 _READY = re.compile(rb"http://127\.0\.0\.1:(\d+)/")
@@ -27,6 +40,8 @@ class Command:
 
     argv: tuple[str, ...]
     is_node: bool = False
+    secret: str | None = None
+    """What tokens are signed with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +67,8 @@ class Server:
     pid: int
     port: int
     command: Command
+    log: Path
+    """Its standard error."""
 
     def collect_garbage(self) -> None:
         """Ask a Node server for a full collection; the others count references and have nothing to collect."""
@@ -63,7 +80,17 @@ def _node(script: str) -> Command:
     return Command(("node", "--expose-gc", str(_HERE / "node" / script)), is_node=True)
 
 
-SHEETBEND = Command((sys.executable, "-m", "sheetbend", "serve", "--host", "127.0.0.1", "--port", "0"))
+def sheetbend(*flags: str, port: int = 0, secret: str | None = None) -> Command:
+    """Sheetbend as it comes. With a `secret` it asks for tokens."""
+    auth = () if secret is None else ("--auth", "token")
+    serve = (sys.executable, "-m", "sheetbend", "serve", "--host", "127.0.0.1", "--port", str(port))
+    return Command((*serve, *auth, *flags), secret=secret)
+
+
+_MORE_THAN_ANYBODY_SENDS = ("--rate-messages", "1e7", "--rate-bytes", "1e10")
+"""So that a benchmark isn't one of refusals. What is counted is counted all the same."""
+SHEETBEND = sheetbend(*_MORE_THAN_ANYBODY_SENDS)
+SHEETBEND_WITH_TOKENS = sheetbend(*_MORE_THAN_ANYBODY_SENDS, secret=secrets.token_hex(32))
 PLAIN = _node("plain.mjs")
 SOCKET_IO = _node("socketio.mjs")
 PEERSERVER = _node("peer.mjs")
@@ -81,7 +108,7 @@ async def running(command: Command, core: int) -> AsyncIterator[Server]:
                 stdout=asyncio.subprocess.PIPE,
                 stderr=errors,
                 cwd=folder,
-                env=_environment(),
+                env=_environment(command),
                 preexec_fn=lambda: os.sched_setaffinity(0, {core}),
             )
         try:
@@ -89,14 +116,15 @@ async def running(command: Command, core: int) -> AsyncIterator[Server]:
             if port is None:
                 said = log.read_text(errors="replace")[-2000:]
                 raise RuntimeError(f"{' '.join(command.argv)} did not get ready:\n{said}")
-            yield Server(process.pid, port, command)
+            yield Server(process.pid, port, command, log)
         finally:
             await _stop(process)
 
 
-def _environment() -> dict[str, str]:
+def _environment(command: Command) -> dict[str, str]:
     """Ours without settings that would change what is measured."""
-    return {name: value for name, value in os.environ.items() if not name.startswith(("SHEETBEND_", "NODE_OPTIONS"))}
+    ours = {name: value for name, value in os.environ.items() if not name.startswith(("SHEETBEND_", "NODE_OPTIONS"))}
+    return ours if command.secret is None else {**ours, "SHEETBEND_TOKEN_SECRET": command.secret}
 
 
 async def _port(process: asyncio.subprocess.Process) -> int | None:

@@ -1,0 +1,5 @@
+"""`python -m benchmarks.soak`."""
+
+from .run import main
+
+raise SystemExit(main())
