@@ -224,6 +224,15 @@ def test_who_is_removed_is_told_and_what_it_said_is_settled() -> None:
     assert room.delivered(gone, 0) == [Failed("removed"), Settled(message_id, None, "not_in_room")]
 
 
+def test_once_it_is_back_refusals_are_certain_again() -> None:
+    room = inside()
+    room.welcomed(WELCOME, False)
+    room.delivered(roster(3), 0)
+    message_id, _ = room.say("hi")
+    gone = {"type": "user-left", "roomId": "room", "offset": 4, "userId": "me", "reason": "removed"}
+    assert room.delivered(gone, 0) == [Failed("removed"), Settled(message_id, None, "not_in_room")]
+
+
 def test_at_the_end_what_is_open_is_settled_honestly() -> None:
     room = inside()
     sent_id, _ = room.say("under way")

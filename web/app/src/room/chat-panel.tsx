@@ -138,15 +138,17 @@ function OutgoingEntry({ outgoing, chat }: { outgoing: Outgoing; chat: Chat }) {
         {outgoing.text}
       </p>
       {outgoing.failure !== null ? (
-        <span class="chat-status" role="alert">
-          {outgoing.failure}{" "}
-          <button type="button" class="link-button" onClick={() => void chat.retry(outgoing)}>
-            Send again
-          </button>{" "}
-          <button type="button" class="link-button" onClick={() => chat.discard(outgoing)}>
-            Discard
-          </button>
-        </span>
+        <div class="chat-status" role="alert">
+          {outgoing.failure}
+          <span class="chat-choices">
+            <button type="button" class="link-button" onClick={() => void chat.retry(outgoing)}>
+              Send again
+            </button>
+            <button type="button" class="link-button" onClick={() => chat.discard(outgoing)}>
+              Discard
+            </button>
+          </span>
+        </div>
       ) : (
         outgoing.place === null && <span class="chat-status">Sending…</span>
       )}
@@ -182,7 +184,7 @@ function Composer({ chat, closed }: { chat: Chat; closed: string | null }) {
         send();
       }}
     >
-      <p id={closedId} class="composer-closed" role="status">
+      <p id={closedId} class="composer-closed">
         {closed}
       </p>
       <textarea

@@ -109,7 +109,7 @@ export class Chat {
   }
 
   #tellOfGap({ complete }: Gap): void {
-    const text = complete ? "Reconnected" : "Reconnected. Some messages may be missing";
+    const text = complete ? "Reconnected" : "Some messages may be missing";
     const divider = { kind: "divider" as const, id: this.#nextId++, text, warns: !complete };
     this.#log.value = withEntry(this.#log.peek(), divider);
   }
