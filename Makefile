@@ -7,7 +7,7 @@ INSTALLED := $(VENV)/.installed
 ASSETS := src/sheetbend/server/assets/index.html
 WEB_SOURCES := $(shell find web protocol \( -name node_modules -o -name dist \) -prune -o -type f -print)
 
-.PHONY: serve test check sim fuzz autobahn bench e2e web lock format clean
+.PHONY: serve test check sim fuzz autobahn bench soak e2e web lock format clean
 
 serve: $(INSTALLED) $(ASSETS)  ## Start the server; ARGS are its flags
 	$(BIN)/sheetbend serve $(ARGS)
@@ -36,9 +36,12 @@ e2e: $(INSTALLED) $(ASSETS)  ## The tests in Chromium alone
 	scripts/install-package.sh chromium chromium
 	$(BIN)/python -m pytest -m e2e
 
-bench: $(INSTALLED) $(ASSETS)  ## Beside plain Node, Socket.IO, PeerServer and the floor; ARGS as in benchmarks/README.md
+bench: $(INSTALLED) $(ASSETS)  ## Beside plain Node, Socket.IO, PeerServer and the floor, then trials; ARGS as in benchmarks/README.md
 	npm --prefix benchmarks install --no-save --no-audit --no-fund
 	$(BIN)/python -m benchmarks $(ARGS)
+
+soak: $(INSTALLED) $(ASSETS)  ## An hour of churn, or MINUTES=2: nothing may grow, nothing be left
+	$(BIN)/python -m benchmarks.soak --minutes $(or $(MINUTES),60) $(ARGS)
 
 autobahn: $(INSTALLED) $(ASSETS)  ## Autobahn's WebSocket cases; ARGS=--all: websockets, aiohttp and plain picows as well
 	autobahn/install.sh $(BIN)/python

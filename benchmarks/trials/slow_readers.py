@@ -3,7 +3,7 @@
 One member sends broadcasts at a steady rate, and another large messages to those who will stop, so that they are past
 their bounds within seconds and nothing else weighs on the room. A round is a stretch in which all read, and one from
 when some stop until the server has got rid of them; the good readers' p99 of the two is compared. Those who stop send
-`ping` all the while, so that they are slow and not dead, and their receive buffers hold a few kB. Some of them read on
+`ping` all the while, so that they are slow and not dead, and their receive buffers are small. Some of them read on
 as soon as the server's log says that they are closed: what they get last must be CLOSE with 4500. Then all come back
 with their resume tokens, and those who missed more than is kept must be told so.
 """
@@ -37,8 +37,8 @@ _RESUME_BYTES = 1_048_576
 _SLACK_BYTES = 16_777_216
 """What the allocator keeps, and the good readers haven't acknowledged yet."""
 _SLOW_CONSUMER = 4500
-_RECEIVE_BUFFER_BYTES = 4096
-_RECEIVE_BUFFER_BYTES_MAX = 4_194_304
+_RECEIVE_BUFFER_BYTES = 32_768
+"""Set before connecting: a window that shrinks makes the kernel take what it promised to take for lost."""
 _PROBES = 5
 _PING_S = 3.0
 _CLOSED_TIMEOUT_S = 28.0
@@ -148,6 +148,7 @@ class _Room:
         measured.closed_s = _clock() - start
         measured.during_busy = (cpu_s(self._server.pid) - used_s) / measured.closed_s
         for probe in self._slow[:_PROBES]:
+            probe.was_probed = True
             probe.go_on()
         await asyncio.sleep(_AFTERWARDS_S)
         self._measure(None)
@@ -191,6 +192,7 @@ class _Room:
             lambda: reader,
             f"ws://127.0.0.1:{self._server.port}/ws",
             extra_headers=dict(V1.headers),
+            socket_factory=(lambda _: _small_socket()) if is_slow else None,
             websocket_handshake_timeout=_ENTER_TIMEOUT_S,
             use_aiofastnet=False,
         )
@@ -262,21 +264,14 @@ class _Reader(V1Connection):
     def stop(self) -> None:
         """Read nothing more, but go on writing."""
         self.transport.underlying_transport.pause_reading()
-        self._set_buffer(_RECEIVE_BUFFER_BYTES)  # only now, so that it was a reader like the others before
         self._pinging = asyncio.get_running_loop().create_task(self._ping())
 
     def go_on(self) -> None:
         if self._pinging is not None:
             self._pinging.cancel()
             self._pinging = None
-            self.was_probed = True
-            # With a window that is smaller than it ever was the kernel would send a few kB every 200 ms.
-            self._set_buffer(_RECEIVE_BUFFER_BYTES_MAX)
-            self.transport.underlying_transport.resume_reading()
-
-    def _set_buffer(self, size: int) -> None:
-        opened = self.transport.underlying_transport.get_extra_info("socket")
-        opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
+            if not self.is_closed:
+                self.transport.underlying_transport.resume_reading()
 
     async def _ping(self) -> None:
         while True:
@@ -303,6 +298,12 @@ class _Reader(V1Connection):
 
 def _p50_ms(stretches: Iterable[array[float]]) -> float:
     return statistics.median(percentile(stretch, 0.5) for stretch in stretches) * 1e3
+
+
+def _small_socket() -> socket.socket:
+    small = socket.socket()
+    small.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER_BYTES)
+    return small
 
 
 def _message(data: object, to: list[str] | None = None) -> bytes:

@@ -101,7 +101,7 @@ class Actor:
 
 @asynchronous
 async def test_all_views_agree_after_churn() -> None:
-    with ServerProcess(["--resume-grace", "3"]) as server:
+    with ServerProcess(["--resume-grace", "6"]) as server:
         actors = [Actor(server.websocket_url, number) for number in range(CLIENTS)]
         try:
             async with asyncio.TaskGroup() as play:

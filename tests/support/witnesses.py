@@ -65,6 +65,9 @@ class Witness:
     async def _say_goodbye(self) -> None:
         await self.client.connection.close()
 
+    async def acknowledge(self) -> None:
+        """Say how much has come, so that the server needn't keep it."""
+
     def members(self, room_id: str) -> Members | set[str]:
         raise NotImplementedError
 
@@ -81,7 +84,8 @@ class Witness:
         try:
             while True:
                 message = await self.client.next_message()
-                if message["type"] == "ack":
+                if message["type"] == "ack":  # about once a second, where this client sends anything
+                    await self.acknowledge()
                     continue
                 if message["type"] != "error":
                     self.hear(message)
@@ -142,6 +146,9 @@ class NativeWitness(Witness):
         self.rooms.discard(room_id)
         await self.client.send("leave", roomId=room_id)
         await self.catch_up()
+
+    async def acknowledge(self) -> None:
+        await self.client.send("ack", received=self.client.received)
 
     async def resume(self, url: str) -> None:
         """Lose the connection with whatever is under way on it, and go on over another."""

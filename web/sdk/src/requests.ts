@@ -99,13 +99,16 @@ export class Requests {
    * if it can't have been accepted, and else nobody knows. All other requests can be repeated.
    */
   restart({ complete, placeOf }: Known): void {
-    for (const [ref, entry] of this.#entries) {
+    let isBeforeAccepted = false;
+    for (const [ref, entry] of [...this.#entries].reverse()) {
       const message = entry.sent;
       entry.sent = null;
       if (message?.type !== "message") continue;
       const place = placeOf(message.id);
+      // Before one that was accepted stands only what was refused: it must not come after it now.
       if (place) this.#take(ref)?.resolve(place);
-      else if (!complete || message.to) this.#take(ref)?.reject(deliveryUnknown());
+      else if (!complete || message.to || isBeforeAccepted) this.#take(ref)?.reject(deliveryUnknown());
+      isBeforeAccepted ||= place !== null;
     }
   }
 

@@ -245,14 +245,14 @@ class ClientRoom:
         """Find out what became of the messages that the last session was not told of."""
         accepted = {entry.get("id"): entry["offset"] for entry in roster["history"]}
         outputs: list[Output] = []
-        for message_id, pending in list(self._pending.items()):
-            if not pending.is_sent:
-                continue
+        sent = [(message_id, pending) for message_id, pending in self._pending.items() if pending.is_sent]
+        last = max((place for place, (message_id, _) in enumerate(sent) if message_id in accepted), default=-1)
+        for place, (message_id, pending) in enumerate(sent):
             if message_id in accepted:
                 outputs += self._settle(message_id, accepted[message_id], None)
-            elif roster["complete"] and "to" not in pending.message:
+            elif place > last and roster["complete"] and "to" not in pending.message:
                 pending.is_sent = False  # it never arrived: the old session is over, so it never will
-            else:
+            else:  # before one that was accepted stands only what was refused: it must not come after it now
                 outputs += self._settle(message_id, None, "delivery_unknown")
         return outputs
 
