@@ -16,6 +16,7 @@ from sheetbend.core.dialects import V1Dialect
 from sheetbend.core.grants import EVERYTHING, Grants
 from sheetbend.core.history import History, Remembered
 from sheetbend.core.liveness import Liveness, Verdict
+from sheetbend.core.messages import Ack
 from sheetbend.core.room import Room
 from sheetbend.core.session import Session
 from sheetbend.core.stream import Stream
@@ -89,11 +90,12 @@ def _away_sessions_get_nothing(original: Original) -> Original:
 
 
 def _acks_are_counted(original: Original) -> Original:
-    def acknowledge(self: Session, message: Any, ref: Any) -> Any:
-        self.stream.received += 1
-        return original(self, message, ref)
+    def receive(self: Session, message: Any, ref: Any = None) -> Any:
+        effects = original(self, message, ref)
+        self.stream.received += type(message) is Ack
+        return effects
 
-    return acknowledge
+    return receive
 
 
 def _old_resume_tokens_stay_good(original: Original) -> Original:
@@ -297,7 +299,7 @@ def _everything_fits(original: Original) -> Original:
 
 
 MUTANTS: dict[str, tuple[Any, str, Callable[[Original], Original]]] = {
-    "acks_are_counted": (Session, "_acknowledge", _acks_are_counted),
+    "acks_are_counted": (Session, "receive", _acks_are_counted),
     "access_is_ignored": (Room, "enter", _access_is_ignored),
     "any_resume_token_is_good": (Session, "is_resumed_by", lambda original: lambda self, token: True),
     "away_sessions_get_nothing": (Hub, "_deliver", _away_sessions_get_nothing),
