@@ -73,6 +73,7 @@ class Wire:
         self.closed_with: int | None = None
         self.inbox: list[Message] = []
         self.received = 0
+        self.resume_token = ""
         self.address = Anywhere()
         self.client: Client
         self._hub = node.hub
