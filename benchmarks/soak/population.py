@@ -243,11 +243,12 @@ class Population:
         return next((each for each in members if each.room.user_id in moderators), None)
 
     def _open_rooms(self) -> None:
-        for room_id, members in self._by_room().items():
-            if any(not each.room.is_in or each.room.access != "open" for each in members):
-                moderator = self._moderator_of(room_id)
-                if moderator is not None:
-                    moderator.send("set-access", access="open")
+        """Let in whoever waits. It is an event for everybody, so that all have the same offset after it: a message to
+        some counts, and the others don't see it."""
+        for room_id in self._by_room():
+            moderator = self._moderator_of(room_id)
+            if moderator is not None:
+                moderator.send("set-access", access="open")
 
     def _run(self, visit: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(visit)
