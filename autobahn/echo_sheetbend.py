@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 from unittest.mock import patch
 
 import uvloop
+from picows import WSMsgType
 
 from sheetbend import __version__
 from sheetbend.core.close_codes import CloseCode
 from sheetbend.core.limits import Limits
 from sheetbend.core.rate_limits import Rate
 from sheetbend.server import app, gate
-from sheetbend.server.clients import Client, frame_text
+from sheetbend.server.clients import Client
 from sheetbend.server.config import ServerConfig
 from sheetbend.server.connection import Connection
 from sheetbend.server.hub import Hub
@@ -43,7 +44,7 @@ class EchoHub(Hub):
         except UnicodeDecodeError:
             client.outbox.close(CloseCode.INVALID_TEXT, "a text message was not UTF-8")
         else:
-            client.outbox.send(frame_text(text))
+            client.outbox.send_many((text,))
 
 
 class EchoConnection(Connection):
@@ -55,9 +56,7 @@ class EchoConnection(Connection):
         if fragments.is_text:
             super()._receive_assembled(fragments)
         else:
-            frame = bytearray(frame_text(bytes(fragments.payload)))
-            frame[0] = 0x82  # final, binary
-            self.send(bytes(frame))
+            self._write_frames(WSMsgType.BINARY, (bytes(fragments.payload),))
 
 
 async def serve() -> None:

@@ -13,7 +13,7 @@ from sheetbend.core.events import DialectName
 from sheetbend.core.limits import Limits
 from sheetbend.errors import RefusedError
 from sheetbend.server.admission import Admission, Lease
-from sheetbend.server.clients import Client, Text, payload_of
+from sheetbend.server.clients import Client, Text
 from sheetbend.server.hub import Hub
 
 __all__ = ["Connection", "Node"]
@@ -44,7 +44,7 @@ class Connection:
 
     def send(self, text: Text) -> None:
         if self.is_open:
-            self.sent.append(bytes(payload_of(text)))
+            self.sent.append(text)
 
     def send_many(self, texts: Iterable[Text]) -> None:
         for text in texts:

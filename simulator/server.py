@@ -14,7 +14,7 @@ from sheetbend.core.limits import Limits
 from sheetbend.core.liveness import Liveness, Verdict
 from sheetbend.core.rate_limits import Rate
 from sheetbend.server.admission import Admission, TooMany
-from sheetbend.server.clients import Client, Text, payload_of
+from sheetbend.server.clients import Client, Text
 from sheetbend.server.greeter import Verifier
 from sheetbend.server.hub import Hub
 
@@ -70,7 +70,7 @@ class ServerConnection:
 
     def send(self, text: Text) -> None:
         if not self._is_closed:
-            self.link.to_client.push(payload_of(text))
+            self.link.to_client.push(text)
             if self.link.to_client.waiting_bytes > LIMITS.outbox_bytes_max:
                 self._server.scheduler.after(0, lambda: self.close(CloseCode.SLOW_CONSUMER, "slow"))
 

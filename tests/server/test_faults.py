@@ -47,9 +47,6 @@ def test_a_fault_is_logged(capfd: pytest.CaptureFixture[str]) -> None:
     assert "ZeroDivisionError" in printed.out + printed.err
 
 
-@pytest.mark.xfail(
-    strict=True, reason="picows sends this CLOSE by itself, and the hub goes on sending for up to a second"
-)
 @pytest.mark.parametrize("dialect", [None, SUBPROTOCOL], ids=["lesson", "v1"])
 @asynchronous
 async def test_no_message_follows_a_close_for_broken_framing(dialect: str | None) -> None:

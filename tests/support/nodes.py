@@ -10,7 +10,7 @@ from typing import Any
 from sheetbend.brokers.memory import MemoryBroker
 from sheetbend.core.events import DialectName
 from sheetbend.core.limits import Limits
-from sheetbend.server.clients import Client, Text, payload_of
+from sheetbend.server.clients import Client, Text
 from sheetbend.server.hub import Hub
 from tests.support.clients import UNCOUNTED, Message
 
@@ -98,7 +98,7 @@ class Wire:
     def send(self, text: Text) -> None:
         assert self.closed_with is None, "nothing is sent after CLOSE"
         if not self.is_stuck:
-            self.hear(json.loads(payload_of(text)))
+            self.hear(json.loads(text))
 
     def send_many(self, texts: Iterable[Text]) -> None:
         for text in texts:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
@@ -10,30 +9,10 @@ from ..core.dialects import Dialect
 from ..core.rate_limits import TokenBucket
 from ..core.session import Session
 
-__all__ = ["Address", "Client", "Outbox", "Text", "frame_text", "payload_of"]
+__all__ = ["Address", "Client", "Outbox", "Text"]
 
 Text = bytes
-"""A message ready to go on the wire: an unmasked text frame (RFC 6455 section 5.2), made once for all its readers."""
-
-_FINAL_TEXT = 0x81
-_SHORT_HEADERS = tuple(bytes((_FINAL_TEXT, size)) for size in range(126))
-_pack_16 = struct.Struct(">BBH").pack
-_pack_64 = struct.Struct(">BBQ").pack
-
-
-def frame_text(payload: bytes) -> Text:
-    """Return `payload` in the form that `Outbox.send` takes."""
-    size = len(payload)
-    if 125 < size < 65_536:
-        return _pack_16(_FINAL_TEXT, 126, size) + payload
-    if size < 126:
-        return _SHORT_HEADERS[size] + payload
-    return _pack_64(_FINAL_TEXT, 127, size) + payload
-
-
-def payload_of(text: Text) -> bytes:
-    """Return what `frame_text` was given."""
-    return text[2 if text[1] < 126 else 4 if text[1] == 126 else 10 :]
+"""A message as UTF-8, written once for all its readers."""
 
 
 class Outbox(Protocol):
@@ -41,10 +20,10 @@ class Outbox(Protocol):
 
     @property
     def send(self) -> Callable[[Text], None]:
-        """What sends a message. Another one after a close: don't keep it."""
+        """What sends a small message, of a few kB at most. Another one after a close: don't keep it."""
 
     def send_many(self, texts: Iterable[Text]) -> None:
-        """Send several messages with one system call."""
+        """Send messages of any size, with one system call and without a copy."""
 
     def close(self, code: int, reason: str) -> None:
         """End the connection. `Hub.disconnect` may be called within."""

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import codecs
+import struct
 from collections.abc import Callable, Iterable
+from functools import partial
 
 import structlog
 from picows import WSFrame, WSListener, WSMsgType, WSTransport
@@ -54,7 +56,7 @@ class Connection(WSListener):
 
     transport: WSTransport
     send: Callable[[Text], None]
-    """The socket's own `write`: frames are ready when they come here, and a call more is a twentieth of a delivery."""
+    """picows' own, so that a delivery is one call. After a CLOSE of its own it does nothing."""
 
     def __init__(
         self, hub: Hub, dialect: DialectName, limits: Limits, address: Address, connections: set[Connection]
@@ -80,7 +82,7 @@ class Connection(WSListener):
         self.transport = transport
         # At the bound `pause_writing` is called, so the check costs nothing per message.
         transport.underlying_transport.set_write_buffer_limits(high=self._limits.outbox_bytes_max, low=0)
-        self.send = transport.underlying_transport.write
+        self.send = partial(transport.send, _TEXT)
         self._frames_left = TokenBucket(self._limits.frame_rate, self._now())
         self._connections.add(self)
         self._hub.connect(self._dialect, self, self._address)
@@ -129,7 +131,7 @@ class Connection(WSListener):
     # What the hub calls.
 
     def send_many(self, texts: Iterable[Text]) -> None:
-        self.send(b"".join(texts))
+        self._write_frames(_TEXT, texts)
 
     def belongs_to(self, client: Client) -> None:
         """Hand what comes in to `client` from now on."""
@@ -238,8 +240,23 @@ class Connection(WSListener):
             self._end_session()
         self.transport.disconnect()
 
+    def _write_frames(self, opcode: WSMsgType, payloads: Iterable[bytes]) -> None:
+        """Send whole frames without a copy. (picows would have the transport keep a reference to its header buffer,
+        and overwrite that with the next frame, which breaks the stream where the reader is slow.)"""
+        if not (self._is_closing or self.transport.is_close_frame_sent):
+            parts = [part for payload in payloads for part in (_header(opcode, len(payload)), payload)]
+            self.transport.underlying_transport.writelines(parts)
+
     def _send_close(self, code: int, reason: str = "") -> None:
         self.transport.send_close(int(code), reason.encode())  # type: ignore[arg-type]  # it takes any code
+
+
+def _header(opcode: WSMsgType, size: int) -> bytes:
+    """Return the header of a whole, unmasked frame (RFC 6455 section 5.2)."""
+    first = 0x80 | opcode.value
+    if size < 126:
+        return bytes((first, size))
+    return struct.pack(">BBH", first, 126, size) if size < 65_536 else struct.pack(">BBQ", first, 127, size)
 
 
 def _discard(text: Text) -> None:

@@ -16,7 +16,7 @@ from ..core.grants import Grants
 from ..core.limits import Limits
 from ..core.messages import Resume
 from ..errors import RefusedError
-from .clients import Client, Text, frame_text
+from .clients import Client, Text
 
 if TYPE_CHECKING:
     from .hub import Hub
@@ -100,7 +100,7 @@ class Greeter:
         self._hub.authorize(client, grants)
         left_s = self._note_expiry(client, grants)
         text = self._dialect.encode_authorized(grants, left_s or 0.0, renew.ref)
-        self._hub.send(client, frame_text(text))
+        self._hub.send(client, text)
 
     def expire(self, now: float) -> None:
         """End the sessions whose token has run out."""
@@ -181,7 +181,7 @@ class Greeter:
             client.session.user_id, SERVER, greet, self._ice_servers, grants, left_s, token, received
         )
         if client.outbox is not None:
-            client.outbox.send(frame_text(text))
+            client.outbox.send_many((text,))
 
     def _turn_away(self, client: Client, code: int, error: RefusedError, ref: str | None) -> None:
         error.ref = ref

@@ -35,7 +35,7 @@ from ..core.room import Room
 from ..core.session import Session, State
 from ..core.strict_json import InvalidUtf8Error
 from ..errors import RefusedError
-from .clients import Address, Client, Outbox, Text, frame_text
+from .clients import Address, Client, Outbox, Text
 from .greeter import Greeter, Verifier
 
 __all__ = ["Hub"]
@@ -43,7 +43,8 @@ __all__ = ["Hub"]
 _SMALL_MESSAGE_BYTES = 512
 """Up to here a message counts as one and its bytes don't: `Limits.message_rate` bounds them too."""
 _LARGE_MESSAGE_BYTES = 1024
-"""From here on each message is a reason to look at how much is kept; smaller ones are looked at once a second."""
+"""From here on each message is a reason to look at how much is kept; smaller ones are looked at once a second. And from
+here on it is cheaper to hand the socket a reference than a copy."""
 _READERS_PER_TOKEN = 50
 """A room message costs its sender one token of the message rate, and one more for so many readers."""
 _ROSTER_COST = 5
@@ -80,7 +81,7 @@ class Hub:
             "lesson": LessonDialect(limits),
             "sheetbend.v1": self._v1,
         }
-        self._pong = frame_text(self._v1.encode_pong())
+        self._pong = self._v1.encode_pong()
         self.clients: dict[str, Client] = {}
         """By user id: the open sessions of this node, those without a connection included."""
         self._is_draining = False
@@ -166,7 +167,7 @@ class Hub:
     def drain(self, within_s: float) -> None:
         """Tell clients that they will have to connect again. No session ends by a lost connection from now on."""
         self._is_draining = True
-        text = frame_text(self._v1.encode_draining(within_s))
+        text = self._v1.encode_draining(within_s)
         for client in self.clients.values():
             if client.outbox is not None and client.dialect is self._v1:
                 client.outbox.send(text)
@@ -212,7 +213,7 @@ class Hub:
     def refuse(self, client: Client, error: RefusedError) -> None:
         """Tell a client what was not done."""
         log.debug("refused", user_id=client.session.user_id, code=error.code)
-        self.send(client, frame_text(client.dialect.encode_error(error)))
+        self.send(client, client.dialect.encode_error(error))
 
     def send(self, client: Client, text: Text) -> None:
         """Send a counted message, now or when the client is back."""
@@ -231,8 +232,7 @@ class Hub:
         client.session.entered(room)
         room.history.forget_old(self._clock())
         history, complete = room.history.since(entry.since, room.epoch)
-        roster = client.dialect.encode_roster(room, user_id, entry, history, complete)
-        texts = [frame_text(payload) for payload in roster]
+        texts = client.dialect.encode_roster(room, user_id, entry, history, complete)
         if client.keep is not None:
             for text in texts:
                 client.keep(text)
@@ -281,12 +281,12 @@ class Hub:
     def forwarded(self, target: str, forwarded: Forwarded) -> None:
         client = self.clients.get(target)
         if client is not None:
-            payload = client.dialect.encode_forwarded(forwarded)
-            text = frame_text(payload)
+            text = client.dialect.encode_forwarded(forwarded)
+            if len(text) > _LARGE_MESSAGE_BYTES:
+                self._send_large(client, text)
+                return
             if (keep := client.keep) is not None:
                 keep(text)
-                if len(text) > _LARGE_MESSAGE_BYTES:
-                    client.session.stream.bound()
             if (outbox := client.outbox) is not None:
                 outbox.send(text)
 
@@ -319,7 +319,7 @@ class Hub:
         received = client.session.stream.received
         if received != client.told and client.outbox is not None:
             client.told = received
-            client.outbox.send(frame_text(self._v1.encode_ack(received)))
+            client.outbox.send(self._v1.encode_ack(received))
 
     def _forget_unacknowledged(self, client: Client) -> None:
         """Don't keep for ever what is sent to somebody who never acknowledges."""
@@ -348,25 +348,33 @@ class Hub:
     ) -> None:
         """Send to those of `user_ids` that are of this node; `encode` is called once a dialect."""
         texts: dict[Dialect, Text | None] = {}
+        dialect: Dialect | None = None
+        text: Text | None = None
         clients = self.clients
         for user_id in user_ids:
             client = clients.get(user_id)
             if client is None or user_id == without:
                 continue
-            dialect = client.dialect
-            if dialect in texts:
-                text = texts[dialect]
-            else:
-                payload = encode(dialect)
-                text = texts[dialect] = None if payload is None else frame_text(payload)
+            if client.dialect is not dialect:
+                dialect = client.dialect
+                text = texts[dialect] if dialect in texts else texts.setdefault(dialect, encode(dialect))
+                is_large = text is not None and len(text) > _LARGE_MESSAGE_BYTES
             if text is None:
+                continue
+            if is_large:
+                self._send_large(client, text)
                 continue
             if (keep := client.keep) is not None:
                 keep(text)
-                if len(text) > _LARGE_MESSAGE_BYTES:
-                    client.session.stream.bound()
             if (outbox := client.outbox) is not None:
                 outbox.send(text)
+
+    def _send_large(self, client: Client, text: Text) -> None:
+        if client.keep is not None:
+            client.keep(text)
+            client.session.stream.bound()
+        if client.outbox is not None:
+            client.outbox.send_many((text,))
 
     def _may_pass(self, client: Client, text: bytes) -> bool:
         """Look closer at a message that is large, or may be one too many. If it is, refuse it unread."""
