@@ -47,7 +47,7 @@ class Stream:
         self._acknowledged = 0
         self._bytes = 0
         self._counted = 0
-        """Up to which message `_bytes` is right."""
+        """Up to which message `_bytes` has been counted."""
 
     @property
     def sent(self) -> int:
@@ -72,9 +72,12 @@ class Stream:
         if not self._acknowledged <= received <= self.sent:
             return False
         self._acknowledged = received
-        self._count()
-        while self._gone < received:
-            self._drop()
+        if received > self._gone:
+            drop = self._kept.popleft
+            for _ in range(received - self._gone):
+                drop()
+            self._gone = self._counted = received  # their bytes are counted anew when somebody asks
+            self._bytes = 0
         return True
 
     def replay(self, received: int) -> tuple[bytes, ...] | None:
@@ -92,9 +95,9 @@ class Stream:
 
     def forget(self) -> None:
         """Keep nothing of what was sent so far."""
-        self._count()
-        while self._kept:
-            self._drop()
+        self._gone = self._counted = self.sent
+        self._bytes = 0
+        self._kept.clear()
 
     def _count(self) -> None:
         fresh = self.sent - self._counted

@@ -136,7 +136,11 @@ class Hub:
             if client.outbox is not None:
                 client.outbox.close(CloseCode.INVALID_TEXT, "a text message was not UTF-8")
         else:
-            self._perform(client, session.receive(message, ref))
+            for effect in session.receive(message, ref):
+                if type(effect) is Forwarded and effect.target is not None:  # nearly always
+                    self._broker.forward(effect)
+                else:
+                    self._perform(client, effect)
 
     def refuse_unread(self, client: Client, error: RefusedError) -> None:
         """Answer a text message that was not handed to `receive`, such as one that is too big."""
@@ -147,7 +151,8 @@ class Hub:
         """Let time pass for a connection: to be called about once a second."""
         session = client.session
         if session.state is State.GREETING:
-            self._perform(client, session.expire(self._clock()))
+            for effect in session.expire(self._clock()):
+                self._perform(client, effect)
         elif client.dialect is self._v1:
             self._acknowledge(client)
             self._forget_unacknowledged(client)
@@ -202,13 +207,14 @@ class Hub:
             return
         self._away.pop(client.session.user_id, None)
         for effect in client.session.end(reason):
-            self._perform(client, (effect,))
+            self._perform(client, effect)
         client.address.release()
         log.info("session_closed", user_id=client.session.user_id, reason=reason)
 
     def authorize(self, client: Client, grants: Grants) -> None:
         """Give a session new rights, in its rooms too."""
-        self._perform(client, client.session.authorize(grants))
+        for effect in client.session.authorize(grants):
+            self._perform(client, effect)
 
     def refuse(self, client: Client, error: RefusedError) -> None:
         """Tell a client what was not done."""
@@ -397,40 +403,38 @@ class Hub:
         self.refuse_unread(client, RefusedError("rate_limited", sentence, ref, retry_after_s=round(waits_s + 0.001, 3)))
         return False
 
-    def _perform(self, client: Client, effects: Iterable[Effect]) -> None:
-        for effect in effects:
-            if type(effect) is Forwarded:  # nearly always
+    def _perform(self, client: Client, effect: Effect) -> None:
+        user_id = client.session.user_id
+        match effect:
+            case Forwarded():
                 self._broker.forward(effect)
                 if effect.target is None:
                     self._charge(client, effect.room_id)
-                continue
-            user_id = client.session.user_id
-            match effect:
-                case Say():
-                    self._broker.say(effect.room_id, user_id, effect.data, effect.to, effect.id, effect.ref)
-                    self._charge(client, effect.room_id)
-                case Refuse():
-                    self.refuse(client, effect.error)
-                case EnterRoom():
-                    self._enter(client, effect)
-                case UpdateMember():
-                    self._broker.update(effect.room_id, user_id, effect.name, effect.attributes, effect.can, effect.ref)
-                    self._charge(client, effect.room_id)
-                case LeaveRoom():
-                    self._charge(client, effect.room_id)
-                    self._broker.leave(effect.room_id, user_id, effect.reason, effect.ref)
-                case Moderate():
-                    self._broker.moderate(user_id, effect.verb, effect.ref)
-                    self._charge(client, effect.verb.room_id)
-                case Pong():
-                    if client.outbox is not None:
-                        client.outbox.send(self._pong)
-                case Greet():
-                    self._greeter.greet(client, effect)
-                case Renew():
-                    self._greeter.renew(client, effect)
-                case Close():
-                    self._close(client, effect)
+            case Say():
+                self._broker.say(effect.room_id, user_id, effect.data, effect.to, effect.id, effect.ref)
+                self._charge(client, effect.room_id)
+            case Refuse():
+                self.refuse(client, effect.error)
+            case EnterRoom():
+                self._enter(client, effect)
+            case UpdateMember():
+                self._broker.update(effect.room_id, user_id, effect.name, effect.attributes, effect.can, effect.ref)
+                self._charge(client, effect.room_id)
+            case LeaveRoom():
+                self._charge(client, effect.room_id)
+                self._broker.leave(effect.room_id, user_id, effect.reason, effect.ref)
+            case Moderate():
+                self._broker.moderate(user_id, effect.verb, effect.ref)
+                self._charge(client, effect.verb.room_id)
+            case Pong():
+                if client.outbox is not None:
+                    client.outbox.send(self._pong)
+            case Greet():
+                self._greeter.greet(client, effect)
+            case Renew():
+                self._greeter.renew(client, effect)
+            case Close():
+                self._close(client, effect)
 
     def _enter(self, client: Client, effect: EnterRoom) -> None:
         session, now = client.session, self._clock()

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import msgspec
 from msgspec import Raw
 
@@ -75,13 +72,6 @@ class _IceCandidate(_Out, tag="ice-candidate"):
     room_id: str | None = None
 
 
-_FORWARD: dict[type[Message], Callable[[Any, str], _Out]] = {
-    Offer: lambda message, sender: _Offer(message.sdp, sender, message.target, message.room_id),
-    Answer: lambda message, sender: _Answer(message.sdp, sender, message.target, message.room_id),
-    IceCandidate: lambda message, sender: _IceCandidate(message.candidate, sender, message.target, message.room_id),
-}
-
-
 class LessonDialect(Dialect):
     name = "lesson"
 
@@ -106,7 +96,11 @@ class LessonDialect(Dialect):
                 return None
 
     def encode_forwarded(self, forwarded: Forwarded) -> bytes:
-        return _encode(_FORWARD[type(forwarded.message)](forwarded.message, forwarded.sender))
+        message = forwarded.message
+        if isinstance(message, IceCandidate):  # most of them are
+            return _encode(_IceCandidate(message.candidate, forwarded.sender, message.target, message.room_id))
+        forward = _Offer if isinstance(message, Offer) else _Answer
+        return _encode(forward(message.sdp, forwarded.sender, message.target, message.room_id))
 
     def encode_notice(self, notice: Notice) -> None:
         return None

@@ -51,7 +51,6 @@ from ..messages import (
     Remove,
     RoomMessage,
     SetAccess,
-    Signalling,
     Update,
 )
 from ..room import Room
@@ -89,6 +88,7 @@ _MESSAGES = (
     | Ping
     | Bye
 )
+_SIGNALLING = frozenset({Offer, Answer, IceCandidate})
 _TYPES = frozenset(str(kind.__struct_config__.tag) for kind in _MESSAGES.__args__)
 
 _decode = msgspec.json.Decoder(_MESSAGES).decode
@@ -268,13 +268,6 @@ class _Head(msgspec.Struct, gc=False):
 _decode_head = msgspec.json.Decoder(_Head).decode
 
 
-_FORWARD: dict[type[Message], Callable[[Any, str, str], _Out]] = {
-    Offer: lambda message, room_id, sender: _Offer(room_id, sender, message.sdp),
-    Answer: lambda message, room_id, sender: _Answer(room_id, sender, message.sdp),
-    IceCandidate: lambda message, room_id, sender: _IceCandidate(room_id, sender, message.candidate),
-}
-
-
 class V1Dialect(Dialect):
     name = "sheetbend.v1"
 
@@ -285,9 +278,6 @@ class V1Dialect(Dialect):
             Join: self._check_join,
             Update: self._check_update,
             RoomMessage: self._check_room_message,
-            Offer: self._check_signalling,
-            Answer: self._check_signalling,
-            IceCandidate: self._check_signalling,
             Authorize: self._check_authorize,
             Mute: self._check_mute,
         }
@@ -296,11 +286,13 @@ class V1Dialect(Dialect):
         value, canonical = parse(text, self._limits)
         try:
             message = _decode(canonical)
-            ref = value.get("ref")
-            if ref is not None:
-                self._require_ref(ref)
-            if (check := self._checks.get(type(message))) is not None:
+            if type(message) in _SIGNALLING:  # nearly always, so without a call
+                if message.target is None or message.room_id is None:
+                    raise RefusedError("invalid_message", "Signalling needs a target and a roomId.")
+            elif (check := self._checks.get(type(message))) is not None:
                 check(message, value)
+            if (ref := value.get("ref")) is not None:
+                self._require_ref(ref)
         except msgspec.ValidationError as error:
             raise self._place(explain(value, error, _TYPES), value) from None
         except RefusedError as refusal:
@@ -334,7 +326,11 @@ class V1Dialect(Dialect):
                 return _encode(_RoomUpdated(event.room_id, event.offset, event.access, event.ref))
 
     def encode_forwarded(self, forwarded: Forwarded) -> bytes:
-        return _encode(_FORWARD[type(forwarded.message)](forwarded.message, forwarded.room_id, forwarded.sender))
+        message = forwarded.message
+        if isinstance(message, IceCandidate):  # most of them are
+            return _encode(_IceCandidate(forwarded.room_id, forwarded.sender, message.candidate))
+        forward = _Offer if isinstance(message, Offer) else _Answer
+        return _encode(forward(forwarded.room_id, forwarded.sender, message.sdp))
 
     def encode_notice(self, notice: Notice) -> bytes:
         match notice:
@@ -444,10 +440,6 @@ class V1Dialect(Dialect):
             error = graver
         error.is_counted = not (is_object and value.get("type") in _UNCOUNTED)
         return error
-
-    def _check_signalling(self, message: Signalling, value: dict[str, Any]) -> None:
-        if message.target is None or message.room_id is None:
-            raise RefusedError("invalid_message", "Signalling needs a target and a roomId.")
 
     def _check_hello(self, message: Hello, value: dict[str, Any]) -> None:
         if message.token is not None:
