@@ -2,6 +2,7 @@
 
     SheetbendError
     ├── ConfigurationError      ours to mend: a flag, a file or a port
+    ├── LinkError               ours: what a link can't send; theirs: what it can't read
     └── RefusedError            theirs: a message that can't be honoured
 
 Each carries a stable `code` and a sentence for people.
@@ -9,7 +10,7 @@ Each carries a stable `code` and a sentence for people.
 
 from __future__ import annotations
 
-__all__ = ["RETRYABLE_CODES", "ConfigurationError", "RefusedError", "SheetbendError"]
+__all__ = ["RETRYABLE_CODES", "ConfigurationError", "LinkError", "RefusedError", "SheetbendError"]
 
 RETRYABLE_CODES = frozenset({"target_not_found", "room_full", "server_full", "rate_limited", "room_locked", "muted"})
 """The error codes of the protocol after which the same message may succeed later."""
@@ -26,6 +27,10 @@ class SheetbendError(Exception):
 
 class ConfigurationError(SheetbendError):
     """What the operator asked for can't be done; the sentence says what to change."""
+
+
+class LinkError(SheetbendError):
+    """What was to be sent doesn't fit, or what came breaks the protocol of links."""
 
 
 class RefusedError(SheetbendError):

@@ -1,0 +1,191 @@
+"""One path of a link: whether it answers, and how fast.
+
+Frames that want an answer are numbered on each path, and an acknowledgement says which number it has seen. So silence
+is noticed on each path by itself, after a few round trips, whatever the path says about itself; and as a path keeps its
+order, an answer to a later frame shows that an earlier one is lost.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from .effects import PathName
+
+__all__ = ["Path"]
+
+ACK_DELAY_S = 0.01
+"""For how long an acknowledgement waits for more to acknowledge."""
+QUIET_MIN_S = 0.15
+QUIET_MAX_S = 2.0
+QUIET_UNKNOWN_S = 0.6
+"""Before the first round trip is known."""
+PING_MIN_S = 0.1
+PING_MAX_S = 1.0
+"""A quiet path is asked at intervals that double between these."""
+HOLD_MIN_S = 0.25
+HOLD_MAX_S = 4.0
+"""How long a path that failed must have answered before it is used again; doubles with each failure."""
+FORGIVEN_S = 30.0
+"""After so long without a failure the next one counts as the first."""
+
+
+class Path:
+    """Times are seconds on any clock."""
+
+    __slots__ = (
+        "_backoff_s",
+        "_on_way",
+        "_sample",
+        "_waiting_since",
+        "ack_due",
+        "echoed",
+        "failures",
+        "good_since",
+        "in_flight",
+        "is_proven",
+        "is_quiet",
+        "is_ready",
+        "is_up",
+        "name",
+        "ping_at",
+        "received",
+        "received_at",
+        "rtt_s",
+        "rtt_variation_s",
+        "sent",
+        "unacknowledged_bytes",
+    )
+
+    def __init__(self, name: PathName) -> None:
+        self.name: PathName = name
+        self.is_up = False
+        """Whether there is a transport."""
+        self.is_ready = True
+        """Whether the transport takes more."""
+        self.is_proven = False
+        """Whether it has answered since it is up."""
+        self.is_quiet = False
+        """Whether it ought to have answered by now and didn't."""
+        self.sent = 0
+        """The number of the last frame that wants an answer."""
+        self.echoed = 0
+        """The largest that was answered."""
+        self.received = 0
+        """The largest number that came in."""
+        self.received_at = 0.0
+        self.unacknowledged_bytes = 0
+        """What came in since the last acknowledgement went out."""
+        self.ack_due: float | None = None
+        self.in_flight = 0
+        """Bytes of records that were sent here and may still be on their way."""
+        self._on_way: deque[tuple[int, int]] = deque()
+        """Their numbers and sizes."""
+        self.rtt_s: float | None = None
+        self.rtt_variation_s = 0.0
+        self.failures = 0
+        self.good_since = 0.0
+        """Since when it answers."""
+        self.ping_at: float | None = None
+        self._backoff_s = PING_MIN_S
+        self._waiting_since: float | None = None
+        self._sample: tuple[int, float] | None = None
+
+    @property
+    def quiet_after_s(self) -> float:
+        """How long a frame may go unanswered: a few round trips (RFC 6298 section 2, with a floor for late timers)."""
+        if self.rtt_s is None:
+            return QUIET_UNKNOWN_S
+        expected_s = 2 * self.rtt_s + 4 * self.rtt_variation_s + ACK_DELAY_S
+        return min(QUIET_MAX_S, max(QUIET_MIN_S, expected_s))
+
+    @property
+    def quiet_at(self) -> float | None:
+        """When it is quiet if nothing comes; None if nothing has to, or it is already."""
+        if self._waiting_since is None or self.is_quiet:
+            return None
+        return self._waiting_since + self.quiet_after_s
+
+    @property
+    def hold_s(self) -> float:
+        """For how long it must have answered to be used again."""
+        return min(HOLD_MAX_S, HOLD_MIN_S * 2.0 ** (self.failures - 1)) if self.failures else 0.0
+
+    def up(self) -> None:
+        """There is a transport, or another one than before."""
+        self.is_up = self.is_ready = True
+        self.is_proven = self.is_quiet = False
+        self._waiting_since = self._sample = self.ping_at = None
+        self._backoff_s = PING_MIN_S
+        self._on_way.clear()
+        self.in_flight = 0
+
+    def down(self, now: float) -> None:
+        self.is_up = self.is_proven = self.is_quiet = False
+        self.ack_due = self.ping_at = self._waiting_since = self._sample = None
+        self._on_way.clear()
+        self.in_flight = 0
+        self._count_failure(now)
+
+    def next_number(self, now: float, size: int = 0) -> int:
+        """Number a frame that is being sent, with a record of `size` bytes."""
+        self.sent += 1
+        if size:
+            self._on_way.append((self.sent, size))
+            self.in_flight += size
+        if self._waiting_since is None:
+            self._waiting_since = now
+        if self._sample is None:
+            self._sample = self.sent, now
+        return self.sent
+
+    def arrived(self, number: int, size: int, now: float) -> None:
+        """A numbered frame came in."""
+        if number > self.received:
+            self.received, self.received_at = number, now
+        self.unacknowledged_bytes += size
+        if self.ack_due is None:
+            self.ack_due = now + ACK_DELAY_S
+
+    def answered(self, echo: int, delay_s: float, now: float) -> bool:
+        """An acknowledgement came in. Returns whether it is news that the path works."""
+        if echo <= self.echoed or not self.is_up:
+            return False
+        self.echoed = echo
+        while self._on_way and self._on_way[0][0] <= echo:
+            self.in_flight -= self._on_way.popleft()[1]
+        if self._sample is not None and echo >= self._sample[0]:
+            self._measure(max(0.0, now - self._sample[1] - delay_s))
+            self._sample = None
+        self._waiting_since = now if self.sent > echo else None
+        if self.is_proven and not self.is_quiet:
+            return False
+        self.is_proven, self.is_quiet = True, False
+        self.ping_at, self._backoff_s = None, PING_MIN_S
+        self.good_since = now
+        return True
+
+    def fell_quiet(self, now: float) -> None:
+        """It should have answered by now."""
+        self.is_quiet = True
+        self._sample = None
+        self.ping_at = now
+        self._count_failure(now)
+
+    def pinged(self, now: float) -> None:
+        """Plan the next ping of a quiet path."""
+        self.ping_at = now + self._backoff_s
+        self._backoff_s = min(PING_MAX_S, 2 * self._backoff_s)
+
+    def _count_failure(self, now: float) -> None:
+        if now - self.good_since > FORGIVEN_S:
+            self.failures = 0
+        self.failures += 1
+        self.good_since = now
+
+    def _measure(self, rtt_s: float) -> None:
+        """RFC 6298 section 2."""
+        if self.rtt_s is None:
+            self.rtt_s, self.rtt_variation_s = rtt_s, rtt_s / 2
+        else:
+            self.rtt_variation_s = 0.75 * self.rtt_variation_s + 0.25 * abs(self.rtt_s - rtt_s)
+            self.rtt_s = 0.875 * self.rtt_s + 0.125 * rtt_s
