@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
 from unittest.mock import patch
 
 import uvloop
@@ -18,9 +17,6 @@ from sheetbend.server.config import ServerConfig
 from sheetbend.server.connection import Connection
 from sheetbend.server.hub import Hub
 from sheetbend.server.logs import configure_logs
-
-if TYPE_CHECKING:
-    from sheetbend.server.connection import _Fragments
 
 _ENDLESS = Rate(per_s=1e9, burst=1e9)
 LIMITS = Limits(
@@ -52,11 +48,8 @@ class EchoConnection(Connection):
 
     __slots__ = ()
 
-    def _receive_assembled(self, fragments: _Fragments) -> None:
-        if fragments.is_text:
-            super()._receive_assembled(fragments)
-        else:
-            self._write_frames(WSMsgType.BINARY, (bytes(fragments.payload),))
+    def _receive_relayed(self, payload: memoryview) -> None:
+        self._write_frames(WSMsgType.BINARY, (bytes(payload),))
 
 
 async def serve() -> None:

@@ -11,9 +11,10 @@ from itertools import count
 from sheetbend.brokers.memory import MemoryBroker
 from sheetbend.core.events import DialectName
 from sheetbend.core.limits import Limits
+from sheetbend.core.relay import HEADER_BYTES
 from sheetbend.errors import RefusedError
 from sheetbend.server.admission import Admission, Lease
-from sheetbend.server.clients import Client, Text
+from sheetbend.server.clients import RELAY_ROOM_BYTES, Client, Text
 from sheetbend.server.hub import Hub
 
 __all__ = ["Connection", "Node"]
@@ -49,6 +50,9 @@ class Connection:
     def send_many(self, texts: Iterable[Text]) -> None:
         for text in texts:
             self.send(text)
+
+    def relay(self, frame: bytearray) -> None:
+        assert len(frame) >= RELAY_ROOM_BYTES + HEADER_BYTES
 
     def close(self, code: int, reason: str) -> None:
         if self.is_open:

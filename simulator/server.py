@@ -78,6 +78,9 @@ class ServerConnection:
         for text in texts:
             self.send(text)
 
+    def relay(self, frame: bytearray) -> None:
+        raise NotImplementedError("no simulated client has the feature")
+
     def close(self, code: int, reason: str) -> None:
         if not self._is_closed:
             self._is_closed = True

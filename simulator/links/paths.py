@@ -1,4 +1,4 @@
-"""The paths between two ends: a relay with a leg to each, which may drop, and a direct one, which keeps all or breaks."""
+"""The paths between two ends: a relay with a leg to each, which may drop; a direct one, which keeps all or breaks."""
 
 from __future__ import annotations
 

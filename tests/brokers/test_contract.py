@@ -98,6 +98,9 @@ class RecordingNode:
     def forwarded(self, target: str, forwarded: Forwarded) -> None:
         self.calls.append(("forwarded", target, forwarded))
 
+    def relayed(self, target: str, frame: bytearray) -> None:
+        self.calls.append(("relayed", target, bytes(frame)))
+
     def forwarded_to_room(self, room: Room, forwarded: Forwarded) -> None:
         self.calls.append(("forwarded_to_room", room.id, forwarded))
 

@@ -109,14 +109,14 @@ def test_before_hello_everything_else_is_refused() -> None:
     fresh.open(Grants(), "t1")
     assert refusal(fresh.receive(Hello())) == "unexpected_hello"
     assert fresh.receive(Join("demo", "Ada", Raw(b'{"a":1}'), Since("e", 4)), "j") == (
-        EnterRoom("demo", "Ada", b'{"a":1}', Entry("j", Since("e", 4))),
+        EnterRoom("demo", "Ada", b'{"a":1}', None, Entry("j", Since("e", 4))),
     )
 
 
 def test_lesson_needs_no_hello_and_has_no_deadline() -> None:
     lesson = Session(ADA, "lesson", LIMITS, now=0.0)
     assert lesson.expire(1e9) == ()
-    assert lesson.receive(Join("demo")) == (EnterRoom("demo", "", b"{}", Entry()),)
+    assert lesson.receive(Join("demo")) == (EnterRoom("demo", "", b"{}", None, Entry()),)
 
 
 def test_a_session_that_does_not_greet_in_time_is_closed() -> None:

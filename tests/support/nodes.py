@@ -10,7 +10,7 @@ from typing import Any
 from sheetbend.brokers.memory import MemoryBroker
 from sheetbend.core.events import DialectName
 from sheetbend.core.limits import Limits
-from sheetbend.server.clients import Client, Text
+from sheetbend.server.clients import RELAY_ROOM_BYTES, Client, Text
 from sheetbend.server.hub import Hub
 from tests.support.clients import UNCOUNTED, Message
 
@@ -72,6 +72,8 @@ class Wire:
         self.is_stuck = False
         self.closed_with: int | None = None
         self.inbox: list[Message] = []
+        self.relayed: list[bytes] = []
+        """Relay frames."""
         self.received = 0
         self.resume_token = ""
         self.address = Anywhere()
@@ -103,6 +105,10 @@ class Wire:
     def send_many(self, texts: Iterable[Text]) -> None:
         for text in texts:
             self.send(text)
+
+    def relay(self, frame: bytearray) -> None:
+        assert self.closed_with is None
+        self.relayed.append(bytes(frame[RELAY_ROOM_BYTES:]))
 
     def close(self, code: int, reason: str) -> None:
         assert self.closed_with is None

@@ -50,6 +50,9 @@ class Node(Protocol):
     def forwarded(self, target: str, forwarded: Forwarded) -> None:
         """Signalling for the session `target` of this node; from one sender in the order it was sent."""
 
+    def relayed(self, target: str, frame: bytearray) -> None:
+        """A relay frame for the session `target` of this node, if it can take one now; may be dropped."""
+
     def forwarded_to_room(self, room: Room, forwarded: Forwarded) -> None:
         """Signalling for this node's members of `room`, except its sender."""
 
@@ -100,6 +103,9 @@ class Broker(Protocol):
 
         Answered by `forwarded` or `forwarded_to_room`. A target that has gone meanwhile gets nothing.
         """
+
+    def relay(self, target: str, frame: bytearray) -> None:
+        """Bring a relay frame to a session, wherever it is. Answered by `relayed`, or not at all."""
 
     def expire(self, now: float) -> None:
         """Let time pass: forget what is old. To be called about once a second."""

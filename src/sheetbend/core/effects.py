@@ -57,6 +57,7 @@ class EnterRoom(Struct, frozen=True):
     room_id: str
     name: str
     attributes: bytes
+    key: str | None
     entry: Entry
 
 

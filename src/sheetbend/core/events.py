@@ -46,6 +46,8 @@ class Member(Struct, frozen=True, gc=False):
     can: frozenset[Permission] = MEMBER
     muted: bool = False
     subject: str | None = None
+    key: str | None = None
+    """Its public key, as it gave it: what seals its links."""
 
 
 class MemberJoined(Struct, frozen=True, gc=False):

@@ -76,6 +76,7 @@ class Join(Message, tag="join", frozen=True):
     name: str = ""
     attributes: Raw = NO_ATTRIBUTES
     since: Since | None = None
+    key: str | None = None
 
 
 class Leave(Message, tag="leave", frozen=True):

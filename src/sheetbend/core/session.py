@@ -55,12 +55,13 @@ from .messages import (
     Update,
 )
 from .rate_limits import TokenBucket
+from .relay import HEADER_BYTES, KIND_KEPT, KIND_LOSSY, MEMBER_AT, ROOM_AT, room_tag
 from .room import Room
 from .stream import Stream
 
 __all__ = ["FEATURES", "RIGHTS", "Session", "State", "handled_messages"]
 
-FEATURES: frozenset[str] = frozenset()
+FEATURES: frozenset[str] = frozenset({"relay"})
 """The optional features of the protocol that this server has."""
 
 RIGHTS: dict[type[Message], frozenset[Permission]] = {
@@ -103,10 +104,12 @@ class Session:
         "_hello_deadline",
         "_limits",
         "_may_signal",
+        "_rooms_by_tag",
         "_state",
         "_tokens",
         "bytes_left",
         "dialect",
+        "features",
         "grants",
         "joins_left",
         "messages_left",
@@ -122,6 +125,9 @@ class Session:
         """The rooms it is in, by id. A view: the broker changes them."""
         self.stream: Stream = Stream(limits.resume_messages_max, limits.resume_bytes_max)
         """Its messages both ways; `lesson` only counts what came."""
+        self._rooms_by_tag: dict[bytes, Room] = {}
+        self.features: tuple[str, ...] = ()
+        """What the client and the server both know besides."""
         self.grants = Grants()
         self.messages_left = TokenBucket(limits.message_rate, now)
         self.bytes_left = TokenBucket(limits.byte_rate, now)
@@ -185,6 +191,29 @@ class Session:
         self._tokens = (*self._tokens[-1:], resume_token)
         self._awaits_proof = True
 
+    def relays_to(self, header: bytes, size: int) -> str | None:
+        """Return whom a relay frame of `size` bytes is for; None if there is nobody (any more). Raises RefusedError, uncounted."""
+        try:
+            if "relay" not in self.features:
+                raise RefusedError("binary_not_supported", "Binary messages need the feature relay.")
+            if len(header) < HEADER_BYTES or header[0] not in (KIND_KEPT, KIND_LOSSY):
+                raise RefusedError("invalid_message", "A binary message is a relay frame, with its whole header.")
+            if size > (most := self._limits.relay_frame_bytes_max):
+                raise RefusedError("message_too_big", f"A relay frame has at most {most} bytes.")
+            room = self._rooms_by_tag.get(header[ROOM_AT:MEMBER_AT])
+            sender = None if room is None else room.members.get(self.user_id)
+            if room is None or sender is None:
+                return None
+            if "message" not in sender.can:
+                raise RefusedError("not_allowed", "You may not send messages.")
+            if sender.muted:
+                raise RefusedError("muted", "A moderator has muted you.")
+        except RefusedError as error:
+            error.is_counted = False
+            raise
+        target = header[MEMBER_AT:HEADER_BYTES].hex()
+        return target if target in room.members and target != self.user_id else None
+
     def expire(self, now: float) -> Effects:
         """Close a connection that never greeted."""
         if self._state is State.GREETING and now >= self._hello_deadline:
@@ -195,10 +224,12 @@ class Session:
     def entered(self, room: Room) -> None:
         """The broker let it in, or into the lobby."""
         self.rooms[room.id] = room
+        self._rooms_by_tag[room_tag(room.id)] = room
 
     def left(self, room_id: str) -> None:
         """The broker let it out."""
         self.rooms.pop(room_id, None)
+        self._rooms_by_tag.pop(room_tag(room_id), None)
 
     def end(self, reason: LeftReason = "disconnect") -> Effects:
         """Leave every room; nothing more can be done."""
@@ -231,7 +262,8 @@ class Session:
                 "too_many_rooms", f"You are in {self._limits.rooms_per_session_max} rooms: leave one first."
             )
         name = message.name if self.grants.name is None else self.grants.name
-        return (EnterRoom(message.room_id, name, bytes(message.attributes), Entry(ref, message.since)),)
+        entry = Entry(ref, message.since)
+        return (EnterRoom(message.room_id, name, bytes(message.attributes), message.key, entry),)
 
     def _leave(self, message: Leave, ref: str | None) -> Effects:
         return (LeaveRoom(self._room(message.room_id).id, "leave", ref),)

@@ -9,8 +9,10 @@ from ..core.dialects import Dialect
 from ..core.rate_limits import TokenBucket
 from ..core.session import Session
 
-__all__ = ["Address", "Client", "Outbox", "Text"]
+__all__ = ["RELAY_ROOM_BYTES", "Address", "Client", "Outbox", "Text"]
 
+RELAY_ROOM_BYTES = 14
+"""In front of a relay frame, for the header of the WebSocket frame: picows writes it there."""
 Text = bytes
 """A message as UTF-8, written once for all its readers."""
 
@@ -24,6 +26,9 @@ class Outbox(Protocol):
 
     def send_many(self, texts: Iterable[Text]) -> None:
         """Send messages of any size, with one system call and without a copy."""
+
+    def relay(self, frame: bytearray) -> None:
+        """Send a relay frame, for which `RELAY_ROOM_BYTES` are free at its front, behind all that waits; or drop it."""
 
     def close(self, code: int, reason: str) -> None:
         """End the connection. `Hub.disconnect` may be called within."""
@@ -61,6 +66,7 @@ class Client:
         "session",
         "silent_s",
         "told",
+        "user_id_bytes",
     )
 
     def __init__(self, session: Session, dialect: Dialect, outbox: Outbox, address: Address) -> None:
@@ -69,6 +75,7 @@ class Client:
         self.outbox: Outbox | None = outbox
         self.keep: Callable[[Text], None] | None = None
         """Takes what is sent, so that it can be sent again; None in `lesson`."""
+        self.user_id_bytes = bytes.fromhex(session.user_id)
         self.address = address
         self.excess: TokenBucket | None = None
         """What it may still send over its rates before it is cut off; None as long as it keeps to them."""

@@ -20,13 +20,17 @@ from ..core.events import DialectName
 from ..core.limits import Limits
 from ..core.liveness import Liveness, Verdict
 from ..core.rate_limits import TokenBucket
+from ..core.relay import HEADER_BYTES, MEMBER_AT
 from ..errors import RefusedError
-from .clients import Address, Client, Text
+from .clients import RELAY_ROOM_BYTES, Address, Client, Text
 from .hub import Hub
+from .relay_queue import RelayQueue
 
 __all__ = ["Connection"]
 
 _TEXT = WSMsgType.TEXT
+_BINARY = WSMsgType.BINARY
+_RELAY_COST_MIN = 256
 _LARGEST_CLOSE_CODE = 4999
 _NO_CODES = frozenset({0, 1004, 1005, 1006, 1015})
 """Close codes that must not stand in a frame (RFC 6455 section 7.4.1)."""
@@ -47,9 +51,12 @@ class Connection(WSListener):
         "_frames_left",
         "_heard",
         "_hub",
+        "_is_busy",
         "_is_closing",
         "_limits",
         "_liveness",
+        "_relay_left",
+        "_relay_queue",
         "send",
         "transport",
     )
@@ -72,6 +79,10 @@ class Connection(WSListener):
         self._client: Client | None = None
         self._fragments: _Fragments | None = None
         self._heard = True
+        self._is_busy = False
+        """Whether something waits to be sent."""
+        self._relay_left: TokenBucket
+        self._relay_queue = RelayQueue(limits)
         self._liveness = Liveness(limits)
         self._is_closing = False
         self._closing_s = 0.0
@@ -80,10 +91,11 @@ class Connection(WSListener):
 
     def on_ws_connected(self, transport: WSTransport) -> None:
         self.transport = transport
-        # At the bound `pause_writing` is called, so the check costs nothing per message.
-        transport.underlying_transport.set_write_buffer_limits(high=self._limits.outbox_bytes_max, low=0)
+        # As soon as something waits `pause_writing` is called: until then no bound is looked at.
+        transport.underlying_transport.set_write_buffer_limits(high=1, low=0)
         self.send = partial(transport.send, _TEXT)
         self._frames_left = TokenBucket(self._limits.frame_rate, self._now())
+        self._relay_left = TokenBucket(self._limits.relay_rate, self._now())
         self._connections.add(self)
         self._hub.connect(self._dialect, self, self._address)
 
@@ -101,6 +113,8 @@ class Connection(WSListener):
                     self._refuse_size()
                 elif self._client is not None:
                     self._hub.receive(self._client, frame.get_payload_as_bytes())
+            elif kind is _BINARY and frame.fin and self._fragments is None:
+                self._receive_relayed(frame.get_payload_as_memoryview())
             elif not (self._frames_left.spend(1) or self._frames_left.settle(1, self._now())):
                 self.close(CloseCode.RATE_LIMITED, "too many frames")
             elif kind == WSMsgType.PING:
@@ -115,15 +129,22 @@ class Connection(WSListener):
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
         self.send = _discard
+        self._relay_queue.clear()
         self._connections.discard(self)
         self._end_session()
 
     def pause_writing(self) -> None:
-        # Called in the middle of a delivery: closing may change the rooms that are being gone through.
-        asyncio.get_running_loop().call_soon(self.close_slow)
+        self._is_busy = True
+        if not self._is_closing:
+            self.send = self._send_busy
+            self._bound_outbox()
 
     def resume_writing(self) -> None:
-        pass
+        self._is_busy = False
+        if not self._is_closing:
+            self.send = partial(self.transport.send, _TEXT)
+        while self._relay_queue and not self._is_busy:
+            self._send_relayed(self._relay_queue.take())
 
     def close_slow(self) -> None:
         self.close(CloseCode.SLOW_CONSUMER, "too much is waiting for you")
@@ -132,6 +153,15 @@ class Connection(WSListener):
 
     def send_many(self, texts: Iterable[Text]) -> None:
         self._write_frames(_TEXT, texts)
+        if self._is_busy:
+            self._bound_outbox()
+
+    def relay(self, frame: bytearray) -> None:
+        if self._is_busy or self._relay_queue:  # so that never more than one frame is ahead of a message
+            sender = bytes(frame[RELAY_ROOM_BYTES + MEMBER_AT : RELAY_ROOM_BYTES + HEADER_BYTES])
+            self._relay_queue.put(sender, frame[RELAY_ROOM_BYTES], frame)
+        else:
+            self._send_relayed(frame)
 
     def belongs_to(self, client: Client) -> None:
         """Hand what comes in to `client` from now on."""
@@ -143,6 +173,7 @@ class Connection(WSListener):
             return
         self._is_closing = True
         self.send = _discard
+        self._relay_queue.clear()
         log.debug("closing", user_id=self._user_id, code=int(code), reason=reason)
         self._send_close(code, reason)
         self._end_session()
@@ -150,7 +181,7 @@ class Connection(WSListener):
     @property
     def waiting_bytes(self) -> int:
         """What the peer hasn't taken yet."""
-        return 0 if self._is_closing else self.transport.underlying_transport.get_write_buffer_size()
+        return 0 if self._is_closing else self._outbox_bytes + self._relay_queue.waiting_bytes
 
     async def wait_closed(self) -> None:
         """Return when the socket is gone."""
@@ -176,6 +207,39 @@ class Connection(WSListener):
             self.close(CloseCode.NOT_RESPONDING, "nothing was heard from you, pings included")
         elif verdict is Verdict.QUIET:
             self.transport.send_ping(b"")
+
+    @property
+    def _outbox_bytes(self) -> int:
+        size: int = self.transport.underlying_transport.get_write_buffer_size()
+        return size
+
+    def _send_busy(self, text: Text) -> None:
+        self.transport.send(_TEXT, text)
+        self._bound_outbox()
+
+    def _bound_outbox(self) -> None:
+        if self._outbox_bytes > self._limits.outbox_bytes_max:
+            # In the middle of a delivery: closing may change the rooms that are being gone through.
+            asyncio.get_running_loop().call_soon(self.close_slow)
+
+    def _send_relayed(self, frame: bytearray) -> None:
+        if not self._is_closing:
+            self.transport.send_reuse_external_bytearray(_BINARY, frame, RELAY_ROOM_BYTES)
+
+    def _receive_relayed(self, payload: memoryview) -> None:
+        if self._client is None:
+            return
+        left = self._relay_left
+        if not left.spend(max(len(payload), _RELAY_COST_MIN)):
+            self._read_slower(left.debt_s(self._now()))
+        self._hub.receive_relayed(self._client, payload)
+
+    def _read_slower(self, for_s: float) -> None:
+        """Read nothing for a while, so that TCP makes the sender slower."""
+        if for_s > 0:
+            transport = self.transport.underlying_transport
+            transport.pause_reading()
+            asyncio.get_running_loop().call_later(for_s, transport.resume_reading)
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()
@@ -211,10 +275,7 @@ class Connection(WSListener):
         if self._client is None:
             return
         if not fragments.is_text:
-            self._hub.refuse(
-                self._client,
-                RefusedError("binary_not_supported", "Send text: no feature takes binary messages."),
-            )
+            self._receive_relayed(memoryview(fragments.payload))
         elif fragments.size > self._limits.message_bytes_max:
             self._refuse_size()
         else:
@@ -236,6 +297,7 @@ class Connection(WSListener):
         else:
             self._is_closing = True
             self.send = _discard
+            self._relay_queue.clear()
             self.transport.send(WSMsgType.CLOSE, None)  # send_close() would put code 0 on the wire
             self._end_session()
         self.transport.disconnect()

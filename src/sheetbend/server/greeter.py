@@ -177,6 +177,7 @@ class Greeter:
         left_s: float | None,
         received: int | None,
     ) -> None:
+        client.session.features = greet.features
         text = self._dialect.encode_welcome(
             client.session.user_id, SERVER, greet, self._ice_servers, grants, left_s, token, received
         )

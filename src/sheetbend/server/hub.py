@@ -31,11 +31,12 @@ from ..core.events import DialectName, Entry, Event, Forwarded, Left, LeftReason
 from ..core.grants import Grants
 from ..core.limits import Limits
 from ..core.rate_limits import TokenBucket
+from ..core.relay import HEADER_BYTES, MEMBER_AT
 from ..core.room import Room
 from ..core.session import Session, State
 from ..core.strict_json import InvalidUtf8Error
 from ..errors import RefusedError
-from .clients import Address, Client, Outbox, Text
+from .clients import RELAY_ROOM_BYTES, Address, Client, Outbox, Text
 from .greeter import Greeter, Verifier
 
 __all__ = ["Hub"]
@@ -141,6 +142,19 @@ class Hub:
                     self._broker.forward(effect)
                 else:
                     self._perform(client, effect)
+
+    def receive_relayed(self, client: Client, payload: memoryview) -> None:
+        """Take one binary message. `payload` is good for this call only."""
+        try:
+            target = client.session.relays_to(bytes(payload[:HEADER_BYTES]), len(payload))
+        except RefusedError as error:
+            self.refuse_unread(client, error)
+            return
+        if target is not None:
+            frame = bytearray(RELAY_ROOM_BYTES)
+            frame += payload
+            frame[RELAY_ROOM_BYTES + MEMBER_AT : RELAY_ROOM_BYTES + HEADER_BYTES] = client.user_id_bytes
+            self._broker.relay(target, frame)
 
     def refuse_unread(self, client: Client, error: RefusedError) -> None:
         """Answer a text message that was not handed to `receive`, such as one that is too big."""
@@ -296,6 +310,11 @@ class Hub:
             if (outbox := client.outbox) is not None:
                 outbox.send(text)
 
+    def relayed(self, target: str, frame: bytearray) -> None:
+        client = self.clients.get(target)
+        if client is not None and client.outbox is not None and "relay" in client.session.features:
+            client.outbox.relay(frame)
+
     def forwarded_to_room(self, room: Room, forwarded: Forwarded) -> None:
         self._deliver(room.members, lambda dialect: dialect.encode_forwarded(forwarded), forwarded.sender)
 
@@ -450,6 +469,7 @@ class Hub:
                 effect.attributes,
                 session.grants.can,
                 subject=session.grants.subject,
+                key=effect.key,
             )
             self._broker.enter(effect.room_id, member, effect.entry)
             self._charge(client, effect.room_id, _ROSTER_COST)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -66,6 +67,7 @@ _CLIENT_CHARS_MAX = 128
 _TOKEN_CHARS_MAX = 8192
 _RESUME_TOKEN_CHARS_MAX = 128
 _EPOCH_CHARS_MAX = 64
+_KEY = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
 _UNCOUNTED = ("hello", "ack", "ping")
 
@@ -141,6 +143,7 @@ class _Member(msgspec.Struct, rename="camel", omit_defaults=True, gc=False):
     can: tuple[str, ...] | None = None
     muted: bool = False
     subject: str | None = None
+    key: str | None = None
 
 
 class _Remembered(msgspec.Struct, rename="camel", omit_defaults=True, gc=False):
@@ -462,6 +465,8 @@ class V1Dialect(Dialect):
         require_room_id(message.room_id, self._limits)
         self._check_name(message.name)
         self._check_attributes(message.attributes, value.get("attributes", {}))
+        if message.key is not None and not _KEY.fullmatch(message.key):
+            raise RefusedError("invalid_message", "A key has 1 to 128 characters of base64url, without padding.")
         if message.since is not None and len(message.since.epoch) > _EPOCH_CHARS_MAX:
             raise RefusedError("invalid_message", f"An epoch has up to {_EPOCH_CHARS_MAX} characters.")
 
@@ -512,7 +517,9 @@ class V1Dialect(Dialect):
 
 def _wire_member(member: Member, polite: bool | None) -> _Member:
     can = None if member.can == MEMBER else tuple(sorted(member.can))
-    return _Member(member.user_id, member.name, Raw(member.attributes), polite, can, member.muted, member.subject)
+    return _Member(
+        member.user_id, member.name, Raw(member.attributes), polite, can, member.muted, member.subject, member.key
+    )
 
 
 def _wire_remembered(entry: Remembered) -> _Remembered:
