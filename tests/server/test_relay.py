@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -14,14 +15,14 @@ from tests.support.clients import Client, native
 from tests.support.in_process import asynchronous, serving
 from tests.support.process import ServerProcess
 
-RELAY = {"features": ["relay"]}
+RELAY: dict[str, Any] = {"features": ["relay"]}
 
 
 def relay_frame(room_id: str, target: str, body: bytes, kind: int = KIND_KEPT) -> bytes:
     return bytes((kind,)) + room_tag(room_id) + bytes.fromhex(target) + body
 
 
-async def pair(url: str, room_id: str, **hello: object) -> tuple[Client, Client]:
+async def pair(url: str, room_id: str, **hello: Any) -> tuple[Client, Client]:
     """Two members that have read everything."""
     first, second = await native(url, **(hello or RELAY)), await native(url, **(hello or RELAY))
     await first.join(room_id)
