@@ -7,13 +7,16 @@ INSTALLED := $(VENV)/.installed
 ASSETS := src/sheetbend/server/assets/index.html
 WEB_SOURCES := $(shell find web protocol \( -name node_modules -o -name dist \) -prune -o -type f -print)
 
-.PHONY: serve test check sim fuzz autobahn bench soak e2e web lock format clean
+.PHONY: serve test check sim fuzz autobahn netlab bench soak e2e web lock format clean
 
 serve: $(INSTALLED) $(ASSETS)  ## Start the server; ARGS are its flags
 	$(BIN)/sheetbend serve $(ARGS)
 
 test: $(INSTALLED) $(ASSETS)  ## Every test, browsers included
 	scripts/install-package.sh chromium chromium
+	scripts/install-package.sh ip iproute2
+	scripts/install-package.sh nft nftables
+	scripts/install-package.sh turnserver coturn
 	npm --prefix web test
 	$(BIN)/python -m pytest
 	$(BIN)/python -m simulator
@@ -26,8 +29,8 @@ check: $(INSTALLED) $(ASSETS)  ## Lint, format, types
 	$(BIN)/mypy
 	npm --prefix web run check
 
-sim: $(INSTALLED)  ## The simulator; SEEDS=100000 START=0, or one SEED=7, with MUTANT=name
-	$(BIN)/python -m simulator $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),2000) --start $(or $(START),0)) $(if $(MUTANT),--mutant $(MUTANT))
+sim: $(INSTALLED)  ## The simulator; SEEDS=100000 START=0, or one SEED=7, with MUTANT=name; SUITE=rooms or links
+	$(BIN)/python -m simulator $(if $(SUITE),--suite $(SUITE)) $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),2000) --start $(or $(START),0)) $(if $(MUTANT),--mutant $(MUTANT))
 
 fuzz: $(INSTALLED) $(ASSETS) $(VENV)/fuzz  ## What strangers can send, guided by coverage; EXECUTIONS=10000000, ARGS="v1 frames"
 	PYTHONPATH=$(VENV)/fuzz $(BIN)/python -m fuzz --executions $(or $(EXECUTIONS),100000) --corpus $(VENV)/corpus $(ARGS)
@@ -35,6 +38,13 @@ fuzz: $(INSTALLED) $(ASSETS) $(VENV)/fuzz  ## What strangers can send, guided by
 e2e: $(INSTALLED) $(ASSETS)  ## The tests in Chromium alone
 	scripts/install-package.sh chromium chromium
 	$(BIN)/python -m pytest -m e2e
+
+netlab: $(INSTALLED) $(ASSETS)  ## Chromium behind real NATs, each against each; needs root; ARGS as in docs/netlab.md
+	scripts/install-package.sh ip iproute2
+	scripts/install-package.sh nft nftables
+	scripts/install-package.sh chromium chromium
+	scripts/install-package.sh turnserver coturn
+	$(BIN)/python -m netlab $(ARGS)
 
 bench: $(INSTALLED) $(ASSETS)  ## Beside plain Node, Socket.IO, PeerServer and the floor, then trials; ARGS as in benchmarks/README.md
 	npm --prefix benchmarks install --no-save --no-audit --no-fund

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from sheetbend.core.client.effects import Json, Welcomed
 from sheetbend.core.client.room import Entered, Event, Failed, Gap, Heard, MemberGone, Settled
 from sheetbend.core.client.session import Phase
+from sheetbend.core.room import Room
 
 from .server import LIMITS
 
@@ -177,13 +178,22 @@ class Checks:
             ids = max(map(len, room._ids.values()), default=0)
             self._require(ids <= LIMITS.message_ids_max, "too many ids are remembered")
             self._require(room._ids.keys() <= room.members.keys(), "ids of somebody gone are remembered")
-            self._require(
-                world.has_tokens or not room.members or bool(room.moderators), "a room has members but no moderator"
-            )
+            self._rights_in(room)
         for connection in world.server.connections:
             waiting = connection.link.to_client.waiting_bytes
             self._require(waiting <= LIMITS.outbox_bytes_max + 70_000, "too much waits for a connection")
         self._half_open()
+
+    def _rights_in(self, room: Room) -> None:
+        members = room.members.values()
+        if not self._world.has_tokens and not room.moderators:
+            self._require(all(member.dialect == "lesson" for member in members), "a room has no moderator")
+            self._require(not members or room.access == "open", "nobody is left who could open a room")
+        people: dict[str | None, bool] = {}
+        for member in members:
+            self._require(f"subject:{member.subject}" not in room._bans, f"{member.name} was banned and is there")
+            is_muted = people.setdefault(member.subject or member.user_id, member.muted)
+            self._require(is_muted == member.muted, f"{member.name} is muted in one of its sessions only")
 
     def _half_open(self) -> None:
         now = self._world.scheduler.now

@@ -5,8 +5,7 @@ They are put in from outside, so that nothing of them is in the product.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 from sheetbend.core.client import session as client_session
@@ -25,7 +24,7 @@ from sheetbend.server.hub import Hub
 
 from .server import SimulatedServer
 
-__all__ = ["MUTANTS", "mutated"]
+__all__ = ["MUTANTS"]
 
 Original = Callable[..., Any]
 
@@ -219,6 +218,13 @@ def _banned_may_return(original: Original) -> Original:
     return enter
 
 
+def _rooms_stay_shut(original: Original) -> Original:
+    def elect(self: Room) -> Any:
+        return [] if all(member.dialect == "lesson" for member in self.members.values()) else original(self)
+
+    return elect
+
+
 def _rights_are_ignored(original: Original) -> Original:
     def authorize(self: Session, grants: Grants) -> Any:
         return original(self, Grants(EVERYTHING, grants.rooms, grants.subject, grants.name, grants.expires_at))
@@ -323,6 +329,7 @@ MUTANTS: dict[str, tuple[Any, str, Callable[[Original], Original]]] = {
     "muted_are_heard": (Room, "say", _muted_are_heard),
     "nobody_is_elected": (Room, "_elect", lambda original: lambda self: []),
     "offsets_repeat": (Room, "say", _offsets_repeat),
+    "one_session_of_many_is_moderated": (Room, "_alike", lambda original: lambda self, target, members: [target]),
     "old_connection_stays": (Hub, "move", _old_connection_stays),
     "old_resume_tokens_stay_good": (Session, "resume", _old_resume_tokens_stay_good),
     "previous_resume_token_stays_good": (Session, "receive", _previous_token_stays_good),
@@ -332,6 +339,7 @@ MUTANTS: dict[str, tuple[Any, str, Callable[[Original], Original]]] = {
     "replay_is_reversed": (Stream, "replay", _replay_is_reversed),
     "replay_skips_the_first": (Stream, "replay", _replay_skips_the_first),
     "rights_are_ignored": (Session, "authorize", _rights_are_ignored),
+    "rooms_stay_shut": (Room, "_elect", _rooms_stay_shut),
     "server_counts_one_less": (V1Dialect, "encode_welcome", _server_counts_one_less),
     "server_counts_one_more": (V1Dialect, "encode_welcome", _server_counts_one_more),
     "server_is_patient": (Liveness, "tick", _server_is_patient),
@@ -339,18 +347,3 @@ MUTANTS: dict[str, tuple[Any, str, Callable[[Original], Original]]] = {
     "token_for_any_room": (Grants, "admits_to", lambda original: lambda self, room_id: True),
 }
 """Where each is put in."""
-
-
-@contextmanager
-def mutated(name: str | None) -> Iterator[None]:
-    """Run with a planted bug, or without one."""
-    if name is None:
-        yield
-        return
-    owner, attribute, mutate = MUTANTS[name]
-    original = getattr(owner, attribute)
-    setattr(owner, attribute, mutate(original))
-    try:
-        yield
-    finally:
-        setattr(owner, attribute, original)

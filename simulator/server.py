@@ -10,6 +10,7 @@ from typing import Any
 
 from sheetbend.brokers.memory import MemoryBroker
 from sheetbend.core.close_codes import CloseCode
+from sheetbend.core.events import DialectName
 from sheetbend.core.limits import Limits
 from sheetbend.core.liveness import Liveness, Verdict
 from sheetbend.core.rate_limits import Rate
@@ -172,13 +173,13 @@ class SimulatedServer:
             connection.close(CloseCode.SHUTTING_DOWN, "draining")
         self.hub.end()
 
-    def accept(self, connection: ServerConnection, address: str) -> bool:
+    def accept(self, connection: ServerConnection, address: str, dialect: DialectName = "sheetbend.v1") -> bool:
         """Returns whether there is a place for it."""
         lease = self._admission.admit(address)
         if isinstance(lease, TooMany):
             return False
         self.connections[connection] = None
-        self.hub.connect("sheetbend.v1", connection, lease)
+        self.hub.connect(dialect, connection, lease)
         return True
 
     def gone(self, connection: ServerConnection) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 from random import Random
 from typing import Any
 
-from sheetbend.core.client.effects import Effect
+from sheetbend.core.client.effects import Effect, Json
 from sheetbend.core.client.room import Send
+from sheetbend.core.events import DialectName
 from sheetbend.server.token_keys import secret_key
 from sheetbend.server.tokens import TokenVerifier, mint
 
@@ -18,7 +20,7 @@ from .checks import MUTE_NAME, Checks
 from .client import SimulatedClient
 from .network import Item, Link
 from .scheduler import Scheduler
-from .server import LIMITS, ServerConnection, SimulatedServer
+from .server import LIMITS, PING, PONG, ServerConnection, SimulatedServer
 
 __all__ = ["Action", "Outcome", "World", "plan"]
 
@@ -65,6 +67,8 @@ _DOINGS = {
     "stray": 2,
     "leave": 1,
     "moderate": 8,
+    "lesson": 2,
+    "twin": 2,
 }
 _FAULTS = {
     "partition": 5,
@@ -307,6 +311,24 @@ class World:
                 if int(name[1]) >= 4:
                     client.send("remove", userId=target)
 
+    def _lesson(self, client: SimulatedClient, random: Random) -> None:
+        """In a room of its own somebody locks the door and goes, and who stays can't open it."""
+        if self.has_tokens:
+            return
+        join = {"type": "join", "roomId": "school"}
+        shut = {"type": "set-access", "roomId": "school", "access": random.choice(("lobby", "locked"))}
+        hello = {"type": "hello"}
+        self._visit("lesson", [(0, join)], random.uniform(3, 30))
+        self._visit("sheetbend.v1", [(0.5, hello), (0.5, join), (2, shut)], random.uniform(2, 8))
+        self._visit("sheetbend.v1", [(6, hello), (6, join)], random.uniform(7, 25))
+
+    def _twin(self, client: SimulatedClient, random: Random) -> None:
+        """The same person comes with a second device."""
+        if self.has_tokens:
+            hello = {"type": "hello", "token": self._mint(client, 60)}
+            join = {"type": "join", "roomId": client.room.id, "name": f"{client.name} too"}
+            self._visit("sheetbend.v1", [(0, hello), (0, join)], random.uniform(5, 25))
+
     # Faults.
 
     def _partition(self, client: SimulatedClient, random: Random) -> None:
@@ -409,6 +431,22 @@ class World:
 
     def _require_refused(self, welcome: dict[str, Any]) -> None:
         self.checks._require(welcome.get("recovered") is not True, "a stolen resume token was good")
+
+    def _visit(self, dialect: DialectName, says: Sequence[tuple[float, Json]], stays_s: float) -> None:
+        """Let somebody without the logic of a client say this, each at its time, and vanish."""
+        connection = ServerConnection(self.server)
+
+        def hear(item: Item) -> None:
+            if item == PING:
+                connection.link.to_server.push(PONG)
+
+        connection.link = Link(
+            self.scheduler, self._random, to_server=lambda item: self._arrive(connection, item), to_client=hear
+        )
+        if self.server.is_up and self.server.accept(connection, "elsewhere", dialect):
+            for after_s, message in says:
+                self.scheduler.after(after_s, partial(connection.link.to_server.push, json.dumps(message).encode()))
+            self.scheduler.after(stays_s, connection.vanish)
 
     def _raw_hello(self, resume_token: str, received: int, check: Callable[[dict[str, Any]], None]) -> None:
         """Say hello on a connection of nobody's, and close it after the answer."""

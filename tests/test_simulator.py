@@ -12,21 +12,27 @@ from pathlib import Path
 
 import pytest
 
-from simulator.__main__ import run, shrink
-from simulator.mutants import MUTANTS, mutated
+from simulator.links import world as link_world
+from simulator.suites import SUITES, Suite
 from simulator.world import _FAULTS, World, plan
 
 SEEDS = range(3)
 PRINT_HASHES = """
 import logging, structlog
 structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-from simulator.__main__ import run
-for seed in range(3):
-    outcome = run(seed)
-    print(seed, outcome.trace_hash, outcome.events_count, outcome.violation)
+from simulator.suites import SUITES
+for suite in SUITES.values():
+    for seed in range(3):
+        outcome = suite.run(seed)
+        print(seed, outcome.trace_hash, outcome.events_count, outcome.violation)
 """
-FOUND_SOON = ["message_ids_are_forgotten", "forged_sender"]
+FOUND_SOON = [
+    ("rooms", "message_ids_are_forgotten"),
+    ("rooms", "forged_sender"),
+    ("links", "message_numbers_begin_at_two"),
+]
 """Planted bugs that one of the first seeds finds."""
+PLANTED = [pytest.param(suite, name, id=name) for suite in SUITES.values() for name in suite.mutants]
 
 
 def test_a_seed_is_the_same_run_in_every_process() -> None:
@@ -43,8 +49,8 @@ def test_a_seed_is_the_same_run_in_every_process() -> None:
     }
     (lines,) = printed
     runs = [line.split() for line in lines.splitlines()]
-    assert [words[3] for words in runs] == ["None"] * len(SEEDS), "every promise held"
-    assert len({words[1] for words in runs}) == len(SEEDS), "and another seed is another run"
+    assert [words[3] for words in runs] == ["None"] * len(SEEDS) * len(SUITES), "every promise held"
+    assert len({words[1] for words in runs}) == len(runs), "and another seed is another run"
     assert all(int(words[2]) > 1000 for words in runs)
 
 
@@ -56,31 +62,42 @@ def test_a_run_has_enough_clients_and_faults(seed: int) -> None:
     assert actions == plan(seed)
 
 
-def test_all_kinds_of_faults_happen_and_are_known() -> None:
-    kinds = {action.kind for seed in range(200) for action in plan(seed)}
-    assert kinds >= _FAULTS.keys()
+@pytest.mark.parametrize("suite", SUITES.values(), ids=list(SUITES))
+def test_all_kinds_of_faults_happen_and_are_known(suite: Suite) -> None:
+    faults = {"rooms": _FAULTS, "links": link_world._FAULTS}[suite.name]
+    kinds = {action.kind for seed in range(200) for action in suite.plan(seed)}
+    assert kinds >= faults.keys()
     for kind in kinds:
-        assert hasattr(World, f"_{kind}")
+        assert hasattr(suite.world, f"_{kind}")
 
 
-@pytest.mark.parametrize("mutant", FOUND_SOON)
-def test_a_failure_is_shrunk_to_a_plan_that_still_fails(mutant: str) -> None:
-    seed = next(seed for seed in range(20) if run(seed, mutant).violation)
-    fewer = shrink(seed, mutant)
-    assert len(fewer) < len(plan(seed)) / 4
-    assert run(seed, mutant, fewer).violation is not None
-    assert set(fewer) <= set(plan(seed))
-    assert run(seed, None, fewer).violation is None, "without the bug it holds"
+def test_some_links_change_their_path_a_thousand_times() -> None:
+    seed = next(seed for seed in range(200) if any(each.kind == "path_flaps" for each in link_world.plan(seed)))
+    world = link_world.World(seed, link_world.plan(seed))
+    world.run()
+    assert world.changes >= 1000
 
 
-@pytest.mark.parametrize("name", MUTANTS)
-def test_a_planted_bug_has_its_place_and_is_taken_out_again(name: str) -> None:
-    owner, attribute, _ = MUTANTS[name]
+@pytest.mark.parametrize(("suite_name", "mutant"), FOUND_SOON)
+def test_a_failure_is_shrunk_to_a_plan_that_still_fails(suite_name: str, mutant: str) -> None:
+    suite = SUITES[suite_name]
+    seed = next(seed for seed in range(20) if suite.run(seed, mutant).violation)
+    fewer = suite.shrink(seed, mutant)
+    assert len(fewer) < len(suite.plan(seed)) / 4
+    assert suite.run(seed, mutant, fewer).violation is not None
+    assert set(fewer) <= set(suite.plan(seed))
+    assert suite.run(seed, None, fewer).violation is None, "without the bug it holds"
+
+
+@pytest.mark.parametrize(("suite", "name"), PLANTED)
+def test_a_planted_bug_has_its_place_and_is_taken_out_again(suite: Suite, name: str) -> None:
+    owner, attribute, _ = suite.mutants[name]
     original = getattr(owner, attribute)
-    with mutated(name):
+    with suite.mutated(name):
         assert getattr(owner, attribute) is not original
     assert getattr(owner, attribute) is original
 
 
-def test_there_are_enough_planted_bugs() -> None:
-    assert len(MUTANTS) >= 20
+@pytest.mark.parametrize("suite", SUITES.values(), ids=list(SUITES))
+def test_there_are_enough_planted_bugs(suite: Suite) -> None:
+    assert len(suite.mutants) >= 20

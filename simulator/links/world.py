@@ -36,6 +36,8 @@ __all__ = ["Step", "World", "plan"]
 BUSY_S = 30.0
 CALM_S = 20.0
 """Then everything is mended, and so long later all that was sent must be there."""
+EVENTS_MAX = 200_000
+"""Several times as many as a run has."""
 LATE_S = 2.5
 """How long a message may take while the relay works, bulk on its way included."""
 
@@ -62,7 +64,7 @@ def plan(seed: int) -> list[Action]:
     kinds += random.choices(list(_FAULTS), list(_FAULTS.values()), k=random.randint(20, 40))
     times = [(round(random.uniform(0.5, BUSY_S), 3), kind) for kind in kinds]
     if random.random() < _FLAPPING_SHARE:
-        times += [(round(1 + 0.026 * index, 3), "direct_flaps") for index in range(1100)]
+        times += [(round(1 + 0.026 * index, 3), "path_flaps") for index in range(1100)]
     return sorted(
         (Action(at, kind, random.randrange(2), random.getrandbits(32)) for at, kind in times),
         key=lambda action: action.at,
@@ -93,7 +95,11 @@ class _Stream:
         self.written = bytearray()
         self.read = bytearray()
         self.unread = 0
-        self.is_finished = self.is_ended = self.is_given_up = False
+        self.is_finished = self.is_ended = self.is_reset = self.is_stopped = False
+
+    @property
+    def is_given_up(self) -> bool:
+        return self.is_reset or self.is_stopped
 
 
 class _End:
@@ -161,10 +167,10 @@ class _End:
                     )
                     stream.is_ended = True
                 case StreamReset():
-                    world.require(self.other.streams[effect.stream].is_given_up, "a reset that nobody asked for")
+                    world.require(self.other.streams[effect.stream].is_reset, "a reset that nobody asked for")
                     self.other.streams[effect.stream].is_ended = True
                 case StreamStopped():
-                    self.streams[effect.stream].is_given_up = True
+                    world.require(self.streams[effect.stream].is_stopped, "a stop that nobody asked for")
                 case StreamDrained():
                     pass
                 case Broken():
@@ -222,6 +228,7 @@ class _End:
         now = self.world.scheduler.now
         if self._wakes_at is not None and self._wakes_at <= now:
             self._wakes_at = None
+            self.world.require(self.world.scheduler.events_count < EVENTS_MAX, "it never comes to rest")
             self.call("tick")
 
 
@@ -324,12 +331,12 @@ class World:
 
     def _reset(self, end: _End, random: Random) -> None:
         if (number := self._pick(end, random)) is not None:
-            end.streams[number].is_given_up = True
+            end.streams[number].is_reset = True
             end.call("reset", number, 7)
 
     def _stop(self, end: _End, random: Random) -> None:
         if (number := self._pick(end.other, random)) is not None:
-            end.other.streams[number].is_given_up = True
+            end.other.streams[number].is_stopped = True
             end.call("stop", number, 8)
 
     def _pick(self, end: _End, random: Random) -> int | None:
@@ -379,9 +386,16 @@ class World:
         pipe.is_stuck = True
         self.scheduler.after(random.uniform(0.1, 6), pipe.release)
 
-    def _direct_flaps(self, end: _End, random: Random) -> None:
-        self._told(end, "direct", False)
-        self._told(end, "direct", True)
+    def _path_flaps(self, end: _End, random: Random) -> None:
+        """The path in use breaks, and is there again."""
+        self._good_since = None
+        if end.path == "direct":
+            self._told(end, "direct", False)
+            self._told(end, "direct", True)
+        else:
+            leg = self.relay.legs[end.who]
+            leg.down()
+            leg.up()
 
     def _path_full(self, end: _End, random: Random) -> None:
         path: PathName = random.choice(("relay", "direct"))
@@ -443,3 +457,5 @@ class World:
                 if not stream.is_given_up:
                     self.require(stream.read == stream.written, "not all of a stream arrived")
                     self.require(stream.is_ended == stream.is_finished, "a stream didn't end")
+                elif not stream.is_stopped:
+                    self.require(stream.is_ended, "nobody heard of a reset")

@@ -16,7 +16,7 @@ __all__ = ["Path"]
 ACK_DELAY_S = 0.01
 """For how long an acknowledgement waits for more to acknowledge."""
 QUIET_MIN_S = 0.15
-QUIET_MAX_S = 2.0
+QUIET_MAX_S = 1.0
 QUIET_UNKNOWN_S = 0.6
 """Before the first round trip is known."""
 PING_MIN_S = 0.1
@@ -92,7 +92,7 @@ class Path:
 
     @property
     def quiet_after_s(self) -> float:
-        """How long a frame may go unanswered: a few round trips (RFC 6298 section 2, with a floor for late timers)."""
+        """How long a frame may go unanswered: a few round trips, with a floor for late timers."""
         if self.rtt_s is None:
             return QUIET_UNKNOWN_S
         expected_s = 2 * self.rtt_s + 4 * self.rtt_variation_s + ACK_DELAY_S
@@ -183,9 +183,11 @@ class Path:
         self.good_since = now
 
     def _measure(self, rtt_s: float) -> None:
-        """RFC 6298 section 2."""
+        """As RFC 6298 section 2, but quick to believe in less, slow in more: a path that hung once isn't a slow one."""
         if self.rtt_s is None:
             self.rtt_s, self.rtt_variation_s = rtt_s, rtt_s / 2
-        else:
-            self.rtt_variation_s = 0.75 * self.rtt_variation_s + 0.25 * abs(self.rtt_s - rtt_s)
-            self.rtt_s = 0.875 * self.rtt_s + 0.125 * rtt_s
+            return
+        rtt_s = min(rtt_s, 2 * self.rtt_s + QUIET_MIN_S)
+        gain = 0.5 if rtt_s < self.rtt_s else 0.125
+        self.rtt_variation_s = (1 - gain) * self.rtt_variation_s + gain * abs(self.rtt_s - rtt_s)
+        self.rtt_s = (1 - gain) * self.rtt_s + gain * rtt_s
