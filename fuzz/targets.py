@@ -15,7 +15,7 @@ from sheetbend.core.messages import Message
 from sheetbend.core.strict_json import InvalidUtf8Error, parse
 from sheetbend.errors import RefusedError
 
-from . import tokens
+from . import links, tokens
 from .conversation import converse
 from .spoken import FIXTURES, parse_strictly
 from .wire import Wire
@@ -156,4 +156,5 @@ TARGETS: dict[str, Target] = {
     "frames": Target(lambda: Wire().play, frames, 0.02),
     "tokens": Target(lambda: tokens.verify, minted, 0.08),
     "claims": Target(lambda: tokens.read_claims, claims, 0.05),
+    "links": Target(lambda: links.play, links.conversations, 0.1),
 }

@@ -311,15 +311,17 @@ class Link:
 
     def _go_on(self, now: float) -> Effects:
         """Choose the path, send what can be sent, and hand over the effects."""
-        if not self._is_broken:
-            self._choose(now)
-            self._flush(now)
-            for path in self._paths.values():
-                if path.is_up and path.ping_at is not None and now >= path.ping_at:
-                    self._ping(path, now)
-                    path.pinged(now)
-                if path.is_up and path.ack_due is not None:
-                    self._acknowledge_if_due(path, path.ack_due, now)
+        if self._is_broken:
+            self._effects.clear()
+            return []
+        self._choose(now)
+        self._flush(now)
+        for path in self._paths.values():
+            if path.is_up and path.ping_at is not None and now >= path.ping_at:
+                self._ping(path, now)
+                path.pinged(now)
+            if path.is_up and path.ack_due is not None:
+                self._acknowledge_if_due(path, path.ack_due, now)
         effects, self._effects = self._effects, []
         return effects
 
