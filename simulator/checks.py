@@ -180,6 +180,7 @@ class Checks:
             self._require(room._ids.keys() <= room.members.keys(), "ids of somebody gone are remembered")
             self._rights_in(room)
         for connection in world.server.connections:
+            self._require(connection.client.outbox is connection, "a session goes on over two connections")
             waiting = connection.link.to_client.waiting_bytes
             self._require(waiting <= LIMITS.outbox_bytes_max + 70_000, "too much waits for a connection")
         self._half_open()

@@ -417,7 +417,8 @@ class World:
             newest = client.resume_tokens[-1]
             tokens.append(f"{newest[:-8]}{random.getrandbits(32):08x}")
         if tokens:
-            self._raw_hello(random.choice(tokens), 0, self._require_refused)
+            # With a count that the server could go on from, or it would refuse for that alone.
+            self._raw_hello(random.choice(tokens), client.session._stream.received, self._require_refused)
 
     def _has_confirmed(self, client: SimulatedClient) -> bool:
         """Whether the server must know that its last token arrived: `ack` follows each recovered welcome at once."""

@@ -155,7 +155,7 @@ MUTANTS: dict[str, tuple[Any, str, Callable[[Any], Any]]] = {
     "delivers_twice": (Link, "_receive_record", _delivers_twice),
     "direct_for_ever": (Link, "_best", _direct_for_ever),
     "early_records_are_dropped_silently": (Link, "_deliver_early", lambda original: _nothing),
-    "early_records_are_told_wrongly": (Link, "_runs", _early_records_are_told_wrongly),
+    "early_records_are_told_wrongly": (Link, "_find_runs", _early_records_are_told_wrongly),
     "echo_is_taken_for_all": (Link, "_receive_ack", _trusts_the_echo_for_all),
     "end_overtakes": (Outgoing, "finish", _end_overtakes),
     "forgets_the_last_of_a_message": (Outgoing, "_next_of_message", _forgets_the_last_of_a_message),

@@ -225,10 +225,11 @@ def test_what_is_too_much_is_refused() -> None:
     link = Link(is_first=True)
     with pytest.raises(LinkError, match="use a stream"):
         link.send(bytes(MESSAGE_BYTES_MAX + 1), False, 0.0)
-    for _ in range(PENDING_BYTES_MAX // MESSAGE_BYTES_MAX):
+    for _ in range(PENDING_BYTES_MAX // MESSAGE_BYTES_MAX - 1):
         link.send(bytes(MESSAGE_BYTES_MAX), False, 0.0)
     with pytest.raises(LinkError, match="wait already"):
-        link.send(b"x", False, 0.0)
+        for _ in range(MESSAGE_BYTES_MAX // 256 + 1):
+            link.send(b"", False, 0.0)
     with pytest.raises(LinkError, match="may be lost"):
         link.send_lossy(bytes(LOSSY_BYTES_MAX + 1), False, 0.0)
     with pytest.raises(LinkError, match="label"):
@@ -391,13 +392,47 @@ def test_a_stream_can_be_given_up_by_either_side() -> None:
     assert pair.links[0].write(second, b"goes nowhere", pair.now) == (True, [])
 
 
-def test_streams_past_the_bound_are_turned_down() -> None:
-    pair = Pair("relay")
-    for _ in range(STREAMS_MAX + 1):
-        pair.do(0, pair.links[0].open_stream("", pair.now)[1])
-    pair.run(0.2)
-    assert len(pair.of(StreamOpened)) == STREAMS_MAX
-    assert len(pair.of(StreamStopped, 0)) == len(pair.of(StreamReset, 0)) == 1
+def test_streams_past_the_bound_are_refused() -> None:
+    link = Link(is_first=True)
+    for _ in range(STREAMS_MAX):
+        link.open_stream("", 0.0)
+    with pytest.raises(LinkError, match="streams are open"):
+        link.open_stream("", 0.0)
+
+
+def test_streams_of_the_other_side_past_the_bound_are_turned_down() -> None:
+    link = Link(is_first=True)
+    link.path_up("relay", 0.0)
+    effects = []
+    for number in range(1, STREAMS_MAX + 2):
+        record = bytes((RecordKind.STREAM_OPEN,)) + varint(2 * number)
+        effects += link.receive("relay", encode_record(number, number, record), 0.1)
+    assert sum(isinstance(effect, StreamOpened) for effect in effects) == STREAMS_MAX
+    answers = [decode_frame(effect.frame) for effect in effects if isinstance(effect, Transmit)]
+    kinds = [answer.kind for answer in answers if isinstance(answer, Record)]
+    assert kinds == [RecordKind.STREAM_STOP, RecordKind.STREAM_RESET]
+
+
+def test_who_claims_that_all_is_lost_makes_us_send_it_so_often_and_no_more() -> None:
+    link = Link(is_first=True)
+    link.path_up("relay", 0.0)
+    link.send(b"x", False, 0.0)
+    sent = []
+    for turn in range(1, 300):
+        sent += link.receive("relay", encode_ack(link.relay.sent, 0, 0), turn / 100)
+    assert sum(isinstance(effect, Transmit) for effect in sent) == 100
+    assert Broken("too_many_losses") in sent
+
+
+def test_nothing_but_data_is_owed_to_a_transport_that_takes_no_more() -> None:
+    link = Link(is_first=True)
+    link.path_up("relay", 0.0)
+    link.path_ready("relay", False, 0.0)
+    for number in range(1, 100):
+        assert link.receive("relay", encode_ping(number), number / 1000) == []
+    (ack,) = link.path_ready("relay", True, 0.2)
+    assert isinstance(ack, Transmit)
+    assert decode_frame(ack.frame) == Ack(99, 101, 0)
 
 
 @pytest.mark.parametrize(
@@ -417,6 +452,8 @@ def test_streams_past_the_bound_are_turned_down() -> None:
                 *[bytes((RecordKind.STREAM_DATA,)) + varint(2) + bytes(16_000)] * 17,
             ],
         ),
+        ("invalid_frame", [bytes((RecordKind.TEXT,)) + b"x", bytes((RecordKind.BINARY_END,)) + b"x"]),
+        ("invalid_frame", [bytes((RecordKind.TEXT_END,)) + bytes(16_100)]),
         ("message_too_big", [bytes((RecordKind.BINARY,)) + bytes(16_000)] * 66),
     ],
 )

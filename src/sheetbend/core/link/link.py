@@ -50,7 +50,7 @@ from .frames import (
     encode_record,
     read_varint,
 )
-from .outgoing import BODY_BYTES_MAX, Outgoing
+from .outgoing import BODY_BYTES_MAX, MESSAGE_OVERHEAD_BYTES, Outgoing
 from .path import Path
 
 __all__ = [
@@ -77,7 +77,14 @@ STREAM_CREDIT_BYTES = 1 << 18
 """Of a stream, what its reader takes unread."""
 STREAMS_MAX = 128
 """That the other side may have open."""
+FRAME_BYTES_MAX = BODY_BYTES_MAX + 64
+"""Of whole frames that come in."""
 LABEL_BYTES_MAX = 1024
+REASONS = range(1 << 30)
+LOSSES_MAX = 100
+"""How often one record may get lost: who claims more makes us send for nothing."""
+REFUSALS_MAX = 1024
+"""Of streams, that wait to be told."""
 UNACKNOWLEDGED_BYTES_MAX = 1 << 21
 """Of records, on their way or behind one that got lost."""
 EARLY_BYTES_MAX = UNACKNOWLEDGED_BYTES_MAX + BODY_BYTES_MAX
@@ -93,7 +100,7 @@ Effects = list[LinkEffect]
 class _Entry:
     """A record on its way."""
 
-    __slots__ = ("is_acknowledged", "is_lost", "message", "number", "path", "record", "sequence")
+    __slots__ = ("is_acknowledged", "is_lost", "losses", "message", "number", "path", "record", "sequence")
 
     def __init__(self, sequence: int, record: bytes, message: int | None) -> None:
         self.sequence = sequence
@@ -103,6 +110,7 @@ class _Entry:
         self.path: Path
         self.number = 0
         self.is_lost = False
+        self.losses = 0
         self.is_acknowledged = False
 
 
@@ -143,9 +151,12 @@ class Link:
         self._early: dict[int, Record] = {}
         """Those behind a gap."""
         self._early_bytes = 0
+        self._runs: list[tuple[int, int]] | None = []
+        """Of the early ones; None if they have changed."""
         self._lossy_received = 0
         self._message = bytearray()
         """The message that isn't complete."""
+        self._is_text = False
 
         self._next_stream = 1 if is_first else 2
         self._last_peer_stream = 0 if is_first else -1
@@ -167,17 +178,16 @@ class Link:
         """When `tick` has something to do."""
         if self._is_broken:
             return None
-        deadlines = [
-            at
-            for path in self._paths.values()
-            if path.is_up
-            for at in (path.ack_due, path.quiet_at, path.ping_at)
-            if at is not None
-        ]
+        deadlines = []
+        for path in self._paths.values():
+            if path.is_up:
+                due = (path.quiet_at, path.ack_due, path.ping_at) if path.is_ready else (path.quiet_at,)
+                deadlines += [at for at in due if at is not None]
         if self._active is not None:
             if self._active is self.direct and not self.direct.is_quiet:
-                deadlines.append(self._sent_at + IDLE_PING_S)
-            elif self._is_usable(self.direct) and not self.direct.is_quiet:
+                if self.direct.is_ready:
+                    deadlines.append(self._sent_at + IDLE_PING_S)
+            elif self._answers(self.direct):
                 deadlines.append(self.direct.good_since + self.direct.hold_s)
         return min(deadlines, default=None)
 
@@ -210,6 +220,8 @@ class Link:
         """A frame came in."""
         if self._is_broken:
             return []
+        if len(frame) > FRAME_BYTES_MAX:
+            return self._break("invalid_frame")
         path = self._paths[name]
         try:
             message = decode_frame(frame)
@@ -225,8 +237,7 @@ class Link:
                     path.ack_due = now
         except LinkError as error:
             return self._break(error.code)
-        if path.is_quiet and path.ping_at is not None and path.ping_at > now:
-            path.ping_at = now  # it lives, at least one way
+        path.lives()
         return self._go_on(now)
 
     def tick(self, now: float) -> Effects:
@@ -235,8 +246,9 @@ class Link:
             if path.is_up and path.quiet_at is not None and now >= path.quiet_at:
                 path.fell_quiet(now)
                 self._give_up_on(path)
-        if self._active is self.direct and not self.direct.is_quiet and now >= self._sent_at + IDLE_PING_S:
-            self._ping(self.direct, now)
+        direct = self.direct
+        if self._active is direct and direct.is_ready and not direct.is_quiet and now >= self._sent_at + IDLE_PING_S:
+            self._ping(direct, now)
         return self._go_on(now)
 
     # What the application wants.
@@ -247,7 +259,7 @@ class Link:
             raise LinkError("link_broken", "The other side broke the protocol.")
         if len(data) > MESSAGE_BYTES_MAX:
             raise LinkError("message_too_big", f"A message has up to {MESSAGE_BYTES_MAX} bytes: use a stream.")
-        if self._outgoing.messages_bytes + len(data) > PENDING_BYTES_MAX:
+        if self._outgoing.messages_bytes + len(data) + MESSAGE_OVERHEAD_BYTES > PENDING_BYTES_MAX:
             raise LinkError("too_many_pending", f"{PENDING_BYTES_MAX} bytes of messages wait already.")
         self._outgoing.put_message(data, is_text)
         return self._go_on(now)
@@ -263,10 +275,12 @@ class Link:
         return self._go_on(now)
 
     def open_stream(self, label: str, now: float) -> tuple[int, Effects]:
-        """Open a stream, which both sides can write to. Raises LinkError `invalid_label`."""
-        encoded = label.encode()
+        """Open a stream, which both sides can write to. Raises LinkError `invalid_label`, `too_many_streams`."""
+        encoded = label.encode(errors="replace")
         if len(encoded) > LABEL_BYTES_MAX:
             raise LinkError("invalid_label", f"A label has up to {LABEL_BYTES_MAX} bytes.")
+        if self._count_streams(self._next_stream) >= STREAMS_MAX:
+            raise LinkError("too_many_streams", f"{STREAMS_MAX} streams are open.")
         stream, self._next_stream = self._next_stream, self._next_stream + 2
         self._reading[stream] = _Reading()
         self._outgoing.put(RecordKind.STREAM_OPEN, stream, label=encoded)
@@ -276,7 +290,9 @@ class Link:
     def write(self, stream: int, data: bytes, now: float) -> tuple[bool, Effects]:
         """Write to a stream. Returns whether there is place for more; if not, `StreamDrained` will say so. What is
         written to a stream that is finished, reset or stopped goes nowhere."""
-        has_place = not self._outgoing.is_writable(stream) or not data or self._outgoing.write(stream, data)
+        has_place = True
+        if data and not self._is_broken and self._outgoing.is_writable(stream):
+            has_place = self._outgoing.write(stream, data)
         return has_place, self._go_on(now)
 
     def finish(self, stream: int, now: float) -> Effects:
@@ -286,13 +302,15 @@ class Link:
         return self._go_on(now)
 
     def reset(self, stream: int, reason: int, now: float) -> Effects:
-        """Give up writing; what waits isn't sent."""
+        """Give up writing; what waits isn't sent. `reason` is below 2^30. Raises LinkError `invalid_reason`."""
+        _require_reason(reason)
         if self._outgoing.drop(stream):
             self._outgoing.put(RecordKind.STREAM_RESET, stream, reason)
         return self._go_on(now)
 
     def stop(self, stream: int, reason: int, now: float) -> Effects:
-        """Want no more of a stream; what still comes is dropped."""
+        """Want no more of a stream; what still comes is dropped. Raises LinkError `invalid_reason`."""
+        _require_reason(reason)
         if self._reading.pop(stream, None) is not None:
             self._outgoing.put(RecordKind.STREAM_STOP, stream, reason)
         return self._go_on(now)
@@ -317,11 +335,12 @@ class Link:
         self._choose(now)
         self._flush(now)
         for path in self._paths.values():
-            if path.is_up and path.ping_at is not None and now >= path.ping_at:
-                self._ping(path, now)
-                path.pinged(now)
-            if path.is_up and path.ack_due is not None:
-                self._acknowledge_if_due(path, path.ack_due, now)
+            if path.is_up and path.is_ready:
+                if path.ping_at is not None and now >= path.ping_at:
+                    self._ping(path, now)
+                    path.pinged(now)
+                if path.ack_due is not None:
+                    self._acknowledge_if_due(path, path.ack_due, now)
         effects, self._effects = self._effects, []
         return effects
 
@@ -341,22 +360,23 @@ class Link:
 
     def _best(self, now: float) -> Path | None:
         relay, direct = self.relay, self.direct
-        is_direct_good = self._is_usable(direct) and not direct.is_quiet
-        if relay.is_up and not relay.is_quiet:
-            return direct if is_direct_good and now >= direct.good_since + direct.hold_s else relay
-        if is_direct_good:
+        if self._answers(relay):
+            is_held = now < direct.good_since + direct.hold_s
+            return direct if self._answers(direct) and not is_held else relay
+        if self._answers(direct):
             return direct
         if self._active is not None and self._active.is_up:
             return self._active
         return relay if relay.is_up else direct if direct.is_up else None
 
-    def _is_usable(self, path: Path) -> bool:
-        return path.is_up and path.is_proven
+    def _answers(self, path: Path) -> bool:
+        """Whether it may be used. The relay is believed in before it has answered."""
+        return path.is_up and not path.is_quiet and (path.is_proven or path is self.relay)
 
     def _give_up_on(self, path: Path) -> None:
         """What is on its way on `path` goes over another, if there is one that answers (or a fresh one of its own)."""
         other = self.relay if path is self.direct else self.direct
-        if path.is_up and path.is_quiet and not (other.is_up and not other.is_quiet):
+        if path.is_up and path.is_quiet and not self._answers(other):
             return
         self._lose([each for each in self._unacknowledged if each.path is path and not each.is_lost])
 
@@ -413,18 +433,21 @@ class Link:
         self._effects.append(Transmit(path.name, encode_ping(path.next_number(now))))
 
     def _acknowledge_if_due(self, path: Path, due: float, now: float) -> None:
-        if now < due and path.unacknowledged_bytes < ACK_BYTES:
+        if now < due and path.unanswered_bytes < ACK_BYTES:
             return
         delay_ms = int((now - path.received_at) * 1000)
-        path.ack_due, path.unacknowledged_bytes = None, 0
-        self._effects.append(Transmit(path.name, encode_ack(path.received, delay_ms, self._received, self._runs())))
+        path.ack_due, path.unanswered_bytes = None, 0
+        self._effects.append(
+            Transmit(path.name, encode_ack(path.received, delay_ms, self._received, self._find_runs()))
+        )
 
     # Receiving.
 
     def _receive_ack(self, path: Path, ack: Ack, now: float) -> None:
         if ack.echo > path.sent or ack.cumulative > self._sequence:
             raise LinkError("invalid_ack", "The other side acknowledged what was never sent.")
-        is_news = path.answered(ack.echo, ack.delay_ms / 1000, now)
+        is_later = ack.echo > path.echoed
+        path.answered(ack.echo, ack.delay_ms / 1000, now)
         message = None
         while self._unacknowledged and self._unacknowledged[0].sequence <= ack.cumulative:
             entry = self._unacknowledged.popleft()
@@ -433,11 +456,13 @@ class Link:
             message = entry.message or message
         if message is not None:
             self._effects.append(MessageAcknowledged(message))
-        self._lose(self._find_lost(ack))
-        if is_news:
-            for each in self._paths.values():
-                if each is not path and (each.is_quiet or not each.is_up):
-                    self._give_up_on(each)
+        if is_later:
+            lost = self._find_lost(ack)
+            for entry in lost:
+                entry.losses += 1
+                if entry.losses > LOSSES_MAX:
+                    raise LinkError("too_many_losses", "The other side loses whatever it is sent.")
+            self._lose(lost)
 
     def _find_lost(self, ack: Ack) -> list[_Entry]:
         """What went over a path before a frame that is answered, and isn't there, is lost: a path keeps its order."""
@@ -471,24 +496,27 @@ class Link:
         if not self._early:
             path.ack_due = now
         self._early[record.sequence] = record
+        self._runs = None
         self._early_bytes += len(record.body)
 
     def _deliver_early(self) -> None:
         while (record := self._early.pop(self._received + 1, None)) is not None:
+            self._runs = None
             self._early_bytes -= len(record.body)
             self._deliver(record)
 
-    def _runs(self) -> list[tuple[int, int]]:
+    def _find_runs(self) -> list[tuple[int, int]]:
         """The early records, in runs."""
-        runs: list[tuple[int, int]] = []
-        for sequence in sorted(self._early):
-            if runs and runs[-1][1] == sequence - 1:
-                runs[-1] = runs[-1][0], sequence
-            elif len(runs) == RUNS_MAX:
-                break
-            else:
-                runs.append((sequence, sequence))
-        return runs
+        if self._runs is None:
+            self._runs = []
+            for sequence in sorted(self._early):
+                if self._runs and self._runs[-1][1] == sequence - 1:
+                    self._runs[-1] = self._runs[-1][0], sequence
+                elif len(self._runs) == RUNS_MAX:
+                    break
+                else:
+                    self._runs.append((sequence, sequence))
+        return self._runs
 
     def _receive_lossy(self, lossy: Lossy) -> None:
         if lossy.sequence > self._lossy_received:
@@ -511,9 +539,12 @@ class Link:
         kind = record.kind
         is_text = kind in (RecordKind.TEXT, RecordKind.TEXT_END)
         is_last = kind in (RecordKind.TEXT_END, RecordKind.BINARY_END)
+        if self._message and is_text != self._is_text:
+            raise LinkError("invalid_frame", "The other side sent a message that is text in part.")
         if is_last and not self._message:
             self._effects.append(Delivered(record.body, is_text))
             return
+        self._is_text = is_text
         self._message += record.body
         if len(self._message) > MESSAGE_BYTES_MAX:
             raise LinkError("message_too_big", "The other side sent a message that is too long.")
@@ -527,7 +558,9 @@ class Link:
         if len(body) - at > LABEL_BYTES_MAX:
             raise LinkError("invalid_label", "The other side gave a stream a label that is too long.")
         self._last_peer_stream = stream
-        if sum(each % 2 == stream % 2 for each in {*self._reading, *self._outgoing.streams}) >= STREAMS_MAX:
+        if self._count_streams(stream) >= STREAMS_MAX:
+            if self._outgoing.control_count > REFUSALS_MAX:
+                raise LinkError("too_many_streams", "The other side opens streams and takes no answers.")
             self._outgoing.put(RecordKind.STREAM_STOP, stream, 0)
             self._outgoing.put(RecordKind.STREAM_RESET, stream, 0)
             return
@@ -535,6 +568,10 @@ class Link:
         self._reading[stream] = _Reading()
         self._outgoing.open(stream, STREAM_CREDIT_BYTES)
         self._effects.append(StreamOpened(stream, label))
+
+    def _count_streams(self, like: int) -> int:
+        """How many of the same side are open."""
+        return sum(each % 2 == like % 2 for each in {*self._reading, *self._outgoing.streams})
 
     def _stream_data(self, stream: int, body: bytes, at: int) -> None:
         self._require_known(stream)
@@ -580,6 +617,11 @@ class Link:
         self._is_broken = True
         effects, self._effects = self._effects, []
         return [*effects, Broken(code)]
+
+
+def _require_reason(reason: int) -> None:
+    if reason not in REASONS:
+        raise LinkError("invalid_reason", "A reason is a number from 0 to 2^30 - 1.")
 
 
 _STREAM_HANDLERS: dict[RecordKind, Callable[[Any, int, bytes, int], None]] = {

@@ -9,15 +9,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 
-from ...errors import LinkError
 from .frames import RecordKind, varint
 
-__all__ = ["BODY_BYTES_MAX", "STREAM_BUFFER_BYTES", "Outgoing"]
-
-_CONTROL_RECORDS_MAX = 1024
+__all__ = ["BODY_BYTES_MAX", "MESSAGE_OVERHEAD_BYTES", "STREAM_BUFFER_BYTES", "Outgoing"]
 
 BODY_BYTES_MAX = 16_000
 """Of a record: with all headers it is below 16 KiB, which every data channel takes (RFC 8831 section 6.6)."""
+MESSAGE_OVERHEAD_BYTES = 256
+"""What a message takes besides its data, at most."""
 STREAM_BUFFER_BYTES = 262_144
 """From here on a stream's writer should wait."""
 
@@ -47,23 +46,27 @@ class Outgoing:
         self._message = 0
         """Where the first of the messages goes on."""
         self.messages_bytes = 0
+        """What waits, each message with its overhead."""
         self._writing: dict[int, _Writing] = {}
         self._turn: deque[int] = deque()
         """Streams that have something to send and may."""
 
     def put(self, kind: RecordKind, stream: int, *numbers: int, label: bytes = b"") -> None:
-        """Queue a record about a stream. Raises LinkError if the other side makes us answer and takes no answers."""
-        if len(self._control) >= _CONTROL_RECORDS_MAX:
-            raise LinkError("too_many_streams", "The other side opens streams and takes no answers.")
+        """Queue a record about a stream."""
         self._control.append(bytes((kind,)) + b"".join(map(varint, (stream, *numbers))) + label)
 
     def put_message(self, data: bytes, is_text: bool) -> None:
         self._messages.append((memoryview(data), is_text))
-        self.messages_bytes += len(data)
+        self.messages_bytes += len(data) + MESSAGE_OVERHEAD_BYTES
 
     def open(self, stream: int, allowed: int) -> None:
         """Make the sending half of a stream."""
         self._writing[stream] = _Writing(allowed)
+
+    @property
+    def control_count(self) -> int:
+        """Records about streams that wait."""
+        return len(self._control)
 
     @property
     def streams(self) -> Iterable[int]:
@@ -120,6 +123,7 @@ class Outgoing:
         self.messages_bytes -= len(piece)
         is_last = self._message == len(data)
         if is_last:
+            self.messages_bytes -= MESSAGE_OVERHEAD_BYTES
             self._messages.popleft()
             self._message = 0
         kind = (RecordKind.TEXT if is_text else RecordKind.BINARY) + is_last

@@ -16,7 +16,7 @@ __all__ = ["Path"]
 ACK_DELAY_S = 0.01
 """For how long an acknowledgement waits for more to acknowledge."""
 QUIET_MIN_S = 0.15
-QUIET_MAX_S = 1.0
+QUIET_MAX_S = 4.0
 QUIET_UNKNOWN_S = 0.6
 """Before the first round trip is known."""
 PING_MIN_S = 0.1
@@ -35,6 +35,7 @@ class Path:
     __slots__ = (
         "_backoff_s",
         "_on_way",
+        "_pinged_at",
         "_sample",
         "_waiting_since",
         "ack_due",
@@ -53,7 +54,7 @@ class Path:
         "rtt_s",
         "rtt_variation_s",
         "sent",
-        "unacknowledged_bytes",
+        "unanswered_bytes",
     )
 
     def __init__(self, name: PathName) -> None:
@@ -73,7 +74,7 @@ class Path:
         self.received = 0
         """The largest number that came in."""
         self.received_at = 0.0
-        self.unacknowledged_bytes = 0
+        self.unanswered_bytes = 0
         """What came in since the last acknowledgement went out."""
         self.ack_due: float | None = None
         self.in_flight = 0
@@ -84,9 +85,10 @@ class Path:
         self.rtt_variation_s = 0.0
         self.failures = 0
         self.good_since = 0.0
-        """Since when it answers."""
+        """Since when it answers, or when it failed."""
         self.ping_at: float | None = None
         self._backoff_s = PING_MIN_S
+        self._pinged_at = 0.0
         self._waiting_since: float | None = None
         self._sample: tuple[int, float] | None = None
 
@@ -108,7 +110,7 @@ class Path:
     @property
     def hold_s(self) -> float:
         """For how long it must have answered to be used again."""
-        return min(HOLD_MAX_S, HOLD_MIN_S * 2.0 ** (self.failures - 1)) if self.failures else 0.0
+        return min(HOLD_MAX_S, HOLD_MIN_S * 2.0 ** min(self.failures - 1, 10)) if self.failures else 0.0
 
     def up(self) -> None:
         """There is a transport, or another one than before."""
@@ -142,7 +144,7 @@ class Path:
         """A numbered frame came in."""
         if number > self.received:
             self.received, self.received_at = number, now
-        self.unacknowledged_bytes += size
+        self.unanswered_bytes += size
         if self.ack_due is None:
             self.ack_due = now + ACK_DELAY_S
 
@@ -171,8 +173,14 @@ class Path:
         self.ping_at = now
         self._count_failure(now)
 
+    def lives(self) -> None:
+        """Something came in, so that a quiet path works one way at least: ask soon whether it does both ways."""
+        if self.is_quiet and self.ping_at is not None:
+            self.ping_at = min(self.ping_at, self._pinged_at + PING_MIN_S)
+
     def pinged(self, now: float) -> None:
         """Plan the next ping of a quiet path."""
+        self._pinged_at = now
         self.ping_at = now + self._backoff_s
         self._backoff_s = min(PING_MAX_S, 2 * self._backoff_s)
 

@@ -1,0 +1,141 @@
+/**
+ * Frames of a link: what travels on a path, as bytes (PROTOCOL.md, "Link frames").
+ *
+ * A frame begins with its kind; numbers are variable-length integers of QUIC (RFC 9000 section 16), up to 2^53 - 1.
+ */
+
+import { SheetbendError } from "../errors.js";
+
+export enum FrameKind {
+  /** Asks for an acknowledgement on the path it came on. Its number on that path. */
+  Ping,
+  /**
+   * What has arrived: the largest number that came on this path, how many milliseconds ago that was, up to where all
+   * records are here, and the runs of those that came before their turn, the first RUNS_MAX of them.
+   */
+  Ack,
+  /** A piece of the reliable sequence: its number on the path, its place in the link (both from 1), kind and body. */
+  Record,
+  /** A message that may get lost: its place among those, whether it is text, and its body. */
+  Lossy,
+}
+
+/** What a record is. Messages of more than one record end with the `End` of their form. */
+export enum RecordKind {
+  Text = 0x10,
+  TextEnd,
+  Binary,
+  BinaryEnd,
+  StreamOpen = 0x20,
+  StreamData,
+  StreamEnd,
+  StreamReset,
+  StreamStop,
+  StreamCredit,
+}
+
+export const RUNS_MAX = 32;
+
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/** First and last of some records without a gap. */
+export type Run = readonly [first: number, last: number];
+
+/** Writes a frame: its kind, its numbers, and what follows them. */
+export function encodeFrame(
+  kind: FrameKind,
+  numbers: readonly number[],
+  ...rest: ArrayLike<number>[]
+): Uint8Array<ArrayBuffer> {
+  return join([kind], ...numbers.map(varint), ...rest);
+}
+
+/** Reads what `encodeFrame` wrote, piece by piece; what can't be read throws SheetbendError `invalid_frame`. */
+export class Reader {
+  readonly #data: Uint8Array;
+  #at = 0;
+
+  constructor(data: Uint8Array) {
+    this.#data = data;
+  }
+
+  /** A byte of up to `most`. */
+  byte(most = 0xff): number {
+    const byte = this.#data[this.#at++] ?? unreadable();
+    return byte > most ? unreadable() : byte;
+  }
+
+  varint(): number {
+    const first = this.byte();
+    let number = first & 0x3f;
+    for (let more = (1 << (first >> 6)) - 1; more > 0; more--) number = number * 256 + this.byte();
+    return number > Number.MAX_SAFE_INTEGER ? unreadable() : number;
+  }
+
+  recordKind(): RecordKind {
+    const kind = this.byte(RecordKind.StreamCredit);
+    const isMessage = kind >= RecordKind.Text && kind <= RecordKind.BinaryEnd;
+    return isMessage || kind >= RecordKind.StreamOpen ? kind : unreadable();
+  }
+
+  /** There must be no more. */
+  end(): void {
+    if (this.#at < this.#data.length) unreadable();
+  }
+
+  /** The runs behind `cumulative`, up to the end: each as how many are missing before it, and how many it has. */
+  runs(cumulative: number): Run[] {
+    const runs: Run[] = [];
+    let end = cumulative;
+    while (this.#at < this.#data.length) {
+      const missing = this.varint();
+      const size = this.varint();
+      if (!missing || !size || runs.length === RUNS_MAX) unreadable();
+      runs.push([end + missing + 1, end + missing + size]);
+      end += missing + size;
+    }
+    return runs;
+  }
+
+  /** What is left, as text. */
+  text(): string {
+    try {
+      return decoder.decode(this.rest());
+    } catch {
+      return unreadable();
+    }
+  }
+
+  /** What is left, sharing the memory of the whole. */
+  rest(): Uint8Array {
+    return this.#data.subarray(this.#at);
+  }
+}
+
+/** The bytes of a number of up to 2^53 - 1. */
+export function varint(number: number): number[] {
+  const form = number < 0x40 ? 0 : number < 0x4000 ? 1 : number < 0x40000000 ? 2 : 3;
+  return Array.from({ length: 1 << form }, (_, index) => {
+    const byte = (number / 256 ** ((1 << form) - 1 - index)) & 0xff;
+    return index === 0 ? byte | (form << 6) : byte;
+  });
+}
+
+export function join(...parts: ArrayLike<number>[]): Uint8Array<ArrayBuffer> {
+  const joined = new Uint8Array(parts.reduce((size, part) => size + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    joined.set(part, at);
+    at += part.length;
+  }
+  return joined;
+}
+
+/** The other side does what it may not; a link that comes to know so is broken. */
+export function protocolError(code: string): SheetbendError {
+  return new SheetbendError(code, "The other side broke the protocol of links.");
+}
+
+function unreadable(): never {
+  throw protocolError("invalid_frame");
+}
