@@ -94,11 +94,23 @@ def assert_refused(result: subprocess.CompletedProcess[str], *words: str) -> Non
         (["--auth", "token", "--token-key", "empty.pem", "--port", "0"], ["empty.pem", "JWKS"]),
         (["--auth", "token", "--token-secret-file", "none", "--port", "0"], ["Can't read none"]),
         (["--auth", "token", "--token-secret-file", "empty.pem", "--port", "0"], ["empty.pem", "openssl rand -hex 32"]),
+        (["--stun-url", "example.org"], ["--stun-url", "example.org"]),
+        (["--ice-host", NO_HOST, "--port", "0"], [NO_HOST, "--ice-host"]),
+        (["--turn", "other"], ["--turn", "other"]),
+        (["--turn", "coturn", "--port", "3478"], ["--port", "3478"]),
+        (["--turn", "coturn", "--turn-url", "turn:example.org"], ["--turn-url"]),
+        (["--turn-url", "turn:example.org", "--port", "0"], ["SHEETBEND_TURN_SECRET", "--turn-secret-file"]),
+        (["--turn-url", "turn:h", "--turn-secret-file", "empty.pem", "--port", "0"], ["empty.pem", "openssl rand"]),
+        (["--turn", "coturn", "--turn-relay-ports", "5"], ["--turn-relay-ports", "5"]),
+        (["--turn", "coturn", "--turn-external-ip", "example.org"], ["--turn-external-ip", "example.org"]),
+        (["--turn", "coturn", "--turn-allow", "here"], ["--turn-allow", "here"]),
+        (["--turn-allocations", "0"], ["--turn-allocations"]),
         (["--resume-grace", "-1"], ["--resume-grace", "-1"]),
         (["--resume-grace", "inf"], ["--resume-grace", "inf"]),
         (["--history-age", "nan"], ["--history-age", "nan"]),
         (["--history-messages", "-1"], ["--history-messages", "-1"]),
         (["--history-bytes", "1.5"], ["--history-bytes", "1.5"]),
+        (["--sessions-per-node", "0"], ["--sessions-per-node"]),
         (["--connections-per-address", "0"], ["--connections-per-address"]),
         (["--members-per-room", "9" * 400], ["--members-per-room"]),
         (["--rooms-per-session", "0"], ["--rooms-per-session"]),
@@ -185,7 +197,7 @@ def test_file_and_variables_are_obeyed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "lines_max"),
-    [(["--help"], 24), ([], 24), (["token", "--help"], 24), (["serve", "--help"], 50)],
+    [(["--help"], 24), ([], 24), (["token", "--help"], 24), (["serve", "--help"], 72)],
     ids=str,
 )
 def test_help_fits_a_terminal(tmp_path: Path, arguments: Sequence[str], lines_max: int) -> None:
@@ -202,7 +214,10 @@ def test_help_names_every_flag(tmp_path: Path) -> None:
     flags = ["host", "port", "allow-origin", "tls-cert", "tls-key", "tls", "log-level", "log-format", "config"]
     flags += ["auth", "token-secret-file", "token-key", "token-audience", "trusted-proxy", "resume-grace"]
     flags += ["history-messages", "history-bytes", "history-age", "connections-per-address", "members-per-room"]
-    flags += ["rooms-per-session", "rate-messages", "rate-bytes", "rate-joins", "rate-handshakes", "drain-timeout"]
+    flags += ["sessions-per-node", "rooms-per-session", "rate-messages", "rate-bytes", "rate-joins"]
+    flags += ["rate-handshakes", "drain-timeout"]
+    flags += ["ice-host", "ice-name", "stun-url", "turn", "turn-url", "turn-secret-file", "turn-port", "turn-tls-port"]
+    flags += ["turn-relay-ports", "turn-external-ip", "turn-allow", "turn-allocations", "rate-turn"]
     assert [flag for flag in flags if f"--{flag} " not in help_] == []
 
 
@@ -289,9 +304,10 @@ def test_a_proxy_that_is_trusted_speaks_for_others(tmp_path: Path) -> None:
             {"resume_grace": 0.0, "history_messages": 0, "history_bytes": 0, "history_age": 0.0, "drain_timeout": 0.0},
             Limits(resume_grace_s=0, history_messages_max=0, history_bytes_max=0, history_age_s=0, drain_timeout_s=0),
         ),
+        ({"turn_allocations": 5, "rate_turn": 6}, Limits(turn_allocations_max=5, turn_bytes_per_s_max=6)),
         (
-            {"connections_per_address": 1, "members_per_room": 2, "rooms_per_session": 3},
-            Limits(connections_per_address_max=1, members_per_room_max=2, rooms_per_session_max=3),
+            {"sessions_per_node": 4, "connections_per_address": 1, "members_per_room": 2, "rooms_per_session": 3},
+            Limits(sessions_max=4, connections_per_address_max=1, members_per_room_max=2, rooms_per_session_max=3),
         ),
     ],
     ids=str,
@@ -418,23 +434,28 @@ def test_what_is_minted_is_taken(tmp_path: Path) -> None:
 
 def hello(port: int, token: str | None) -> str:
     """Return what a hello with `token` is answered by: `welcome`, or the code of an error."""
+    answer = answer_to_hello(port, {} if token is None else {"token": token})
+    return str(answer.get("code", answer["type"]))
+
+
+def answer_to_hello(port: int, fields: dict[str, Any]) -> dict[str, Any]:
     with RawWebSocket.open(port, subprotocol="sheetbend.v1") as raw:
-        raw.send(text("hello", **({} if token is None else {"token": token})))
-        answer = raw.read_message()
-        return str(answer.get("code", answer["type"]))
+        raw.send(text("hello", **fields))
+        return raw.read_message()
 
 
 def test_a_secret_is_shown_nowhere(tmp_path: Path) -> None:
     """Not by help or errors, and no flag takes it, so that it isn't in the process list."""
-    secrets = {"SHEETBEND_TOKEN_SECRET": SECRET, "SHEETBEND_TOKEN_SECRET_PREVIOUS": OTHER_SECRET}
+    secrets = {"SHEETBEND_TOKEN_SECRET": SECRET, "SHEETBEND_TURN_SECRET": OTHER_SECRET}
     for arguments in (["serve", "--help"], ["token", "--help"], ["serve", "--prot", "1"], ["serve", "--host", NO_HOST]):
         result = sheetbend(*arguments, folder=tmp_path, **secrets)
         assert SECRET not in result.stdout + result.stderr
         assert OTHER_SECRET not in result.stdout + result.stderr
     for command in (["serve"], ["token", "--sub", "ada", "--room", "x"]):
-        refused = sheetbend(*command, f"--token-secret={SECRET}", folder=tmp_path)
-        assert_refused(refused, "--token-secret")
-        assert SECRET not in refused.stderr
+        for flag in ("--token-secret", "--turn-secret"):
+            refused = sheetbend(*command, f"{flag}={SECRET}", folder=tmp_path)
+            assert_refused(refused, flag)
+            assert SECRET not in refused.stderr
     (tmp_path / "sheetbend.toml").write_text(f'[serve]\ntoken_secret = "{SECRET}"')
     refused = sheetbend("serve", folder=tmp_path)
     assert_refused(refused, "token_secret")
@@ -450,3 +471,19 @@ def test_a_server_that_asks_for_no_tokens_warns_of_a_secret_that_does_nothing(tm
         assert server.stop() == OK
         assert [line["event"] for line in server.log if line["level"] == "warning"] == ["token_secret_unused"]
         assert SECRET not in server.errors
+
+
+def test_stun_and_turn_are_set_wherever_settings_stand(tmp_path: Path) -> None:
+    """The TURN server isn't there, so it is not offered; a secret without one does nothing, which is said."""
+    (tmp_path / "sheetbend.toml").write_text(
+        '[serve]\nstun_url = ["stun:192.0.2.1"]\nturn_url = ["turn:127.0.0.1:9?transport=tcp"]'
+    )
+    secret = {"SHEETBEND_TURN_SECRET": SECRET}
+    with ServerProcess(folder=tmp_path, environment=secret) as server:
+        assert answer_to_hello(server.port, {})["iceServers"] == [{"urls": ["stun:192.0.2.1"]}]
+        assert server.stop() == OK
+    environment = {**secret, "SHEETBEND_STUN_URL": "none"}
+    with ServerProcess(environment=environment) as server:
+        assert answer_to_hello(server.port, {})["iceServers"] == []
+        assert [line["event"] for line in server.log if line["level"] == "warning"] == ["turn_secret_unused"]
+        assert server.stop() == OK

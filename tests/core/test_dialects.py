@@ -94,12 +94,19 @@ def test_the_fixtures_show_every_type_of_both_dialects() -> None:
     }  # fmt: skip
     assert set(fixtures("v1-server")) == signalling | {
         "welcome", "roster", "waiting", "user-joined", "user-left", "user-updated", "room-updated", "message",
-        "accepted", "knock", "knock-ended", "mute-requested", "authorized", "ack", "pong", "draining", "error",
+        "accepted", "knock", "knock-ended", "mute-requested", "ice-servers", "authorized", "ack", "pong", "draining",
+        "error",
     }  # fmt: skip
 
 
 TIME = 1_767_225_600_000
 ICE = [{"urls": ["stun:192.0.2.1:3478"]}]
+OWN_STUN = {"urls": ["stun:{host}:8080"]}
+OWN_TURN = {
+    "urls": ["turn:{host}:3478?transport=udp", "turn:{host}:3478?transport=tcp"],
+    "username": f"1767225900:{ADA}",
+    "credential": "V9n3v0sh7PmWtX9dC1nqkhRRBfQ=",
+}
 RESUME_TOKEN = "c9f0f895fb98ab9159f51fd0297e236d"
 SUBJECT = "ada@example.org"
 
@@ -196,6 +203,7 @@ def test_v1_writes_the_rest_as_the_fixtures_show() -> None:
         "ack": [V1.encode_ack(0), V1.encode_ack(64)],
         "pong": [V1.encode_pong()],
         "draining": [V1.encode_draining(5)],
+        "ice-servers": [V1.encode_ice_servers([]), V1.encode_ice_servers([OWN_STUN, OWN_TURN])],
         "authorized": [
             V1.encode_authorized(Grants(MEMBER), 3600, None),
             V1.encode_authorized(Grants(EVERYTHING), 59.5, "t"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -27,9 +28,16 @@ LIMITS = Limits(
 )
 EVENTS = (MemberJoined, Left, MemberUpdated, RoomUpdated)
 NAMES = ["ada", "bob", "eve", "dan", "kim", "lee"]
+SUBJECTS = {"ada": "a", "bob": "a", "eve": "a", "dan": "d", "kim": "d"}
+"""Whom tokens are about; `lee` has none."""
 ATTRIBUTES = [b"{}", b'{"a":"xxxxxxxxxxxxxxxx"}', b'{"b":"xxxxxxxxxxxxxxxxxxxxxxxx"}']
 
 users = st.sampled_from(NAMES)
+
+
+def alike(user: str) -> set[str]:
+    """Who is the same person."""
+    return {each for each in NAMES if each == user or (user in SUBJECTS and SUBJECTS.get(each) == SUBJECTS[user])}
 
 
 class Rooms(RuleBasedStateMachine):
@@ -102,7 +110,8 @@ class Rooms(RuleBasedStateMachine):
     def enter(self, user: str, moderates: bool, lesson: bool, attributes: bytes) -> None:
         can = EVERYTHING if moderates and not self.elects else MEMBER
         dialect: Any = "lesson" if lesson and can == MEMBER else "sheetbend.v1"
-        member = Member(user, dialect, "", attributes, can)
+        subject = None if self.elects else SUBJECTS.get(user)
+        member = Member(user, dialect, "", attributes, can, subject=subject)
         size = sum(len(each.attributes) for each in self.members.values()) + len(attributes)
         has_place = len(self.members) < LIMITS.members_per_room_max and size <= LIMITS.room_attributes_bytes_max
         code = self.attempt(lambda: self.room.enter(member, Entry(user)))
@@ -199,10 +208,12 @@ class Rooms(RuleBasedStateMachine):
             assert code == (None if was_waiting else "not_waiting")
         elif kind in ("mute", "unmute", "remove"):
             assert code == (None if is_here else "target_not_found")
+            targets = {whom} if self.elects else alike(whom)
             if code is None and kind == "remove":
-                self.banned.add(whom)
+                self.banned |= targets
+                assert not targets & (self.members.keys() | self.waiting.keys())
             elif code is None:
-                assert self.members[whom].muted is (kind == "mute")
+                assert {self.members[each].muted for each in targets & self.members.keys()} == {kind == "mute"}
         else:
             assert code is None
             assert self.access == kind
@@ -232,6 +243,11 @@ class Rooms(RuleBasedStateMachine):
         assert may or not natives or not self.elects
 
     @invariant()
+    def a_room_that_nobody_can_open_is_open(self) -> None:
+        may_open = self.room.moderators or not self.elects or not self.room.members
+        assert may_open or self.room.access == "open"
+
+    @invariant()
     def nobody_waits_for_a_room_that_is_open_or_empty(self) -> None:
         assert not self.room.waiting or (self.room.access != "open" and self.room.members)
 
@@ -255,7 +271,7 @@ def test_the_oldest_ban_is_forgotten_past_the_bound() -> None:
     room = new_room(native("ada", can=EVERYTHING), bans_per_room_max=2)
     for name in ("b1", "b2", "b3"):
         room.enter(native(name), Entry())
-        room.moderate("ada", Remove("room", name), None)
+        list(room.moderate("ada", Remove("room", name), None))
     room.enter(native("b1"), Entry())
     for name in ("b2", "b3"):
         with pytest.raises(RefusedError, match="removed you"):
@@ -265,7 +281,7 @@ def test_the_oldest_ban_is_forgotten_past_the_bound() -> None:
 def test_a_mute_of_a_subject_holds_for_its_next_session_and_nobody_else() -> None:
     room = new_room(native("ada", can=EVERYTHING), native("bob", subject="b"), native("eve", subject="bob"))
     list(room.moderate("ada", Mute("room", "bob", True), None))
-    room.leave("bob", "leave")
+    list(room.leave("bob", "leave"))
     room.enter(native("bob2", subject="b"), Entry())
     room.enter(native("b", subject="c"), Entry())
     assert {user_id: member.muted for user_id, member in room.members.items()} == {
@@ -274,6 +290,73 @@ def test_a_mute_of_a_subject_holds_for_its_next_session_and_nobody_else() -> Non
         "bob2": True,
         "b": False,
     }
+
+
+def lesson(user_id: str) -> Member:
+    return Member(user_id, "lesson")
+
+
+def kinds(outcomes: Iterable[Outcome]) -> list[str]:
+    return [type(each.notice if isinstance(each, Told) else each).__name__ for each in outcomes]
+
+
+@pytest.mark.parametrize("access", ["lobby", "locked"])
+@pytest.mark.parametrize("ends", ["leave", "remove"])
+def test_a_room_opens_when_nobody_is_left_who_could_open_it(access: Access, ends: str) -> None:
+    room = Room("room", "e", Limits(), Budget(10**6), elects=True)
+    for member in (native("ada"), lesson("old")):
+        list(room.enter(member, Entry()))
+    list(room.moderate("ada", SetAccess("room", access), None))
+    if access == "lobby":
+        list(room.enter(native("eve"), Entry()))
+        list(room.enter(native("bob"), Entry()))
+    end = room.leave("ada", "leave") if ends == "leave" else room.moderate("ada", Remove("room", "ada"), None)
+    seen = [(type(outcome), list(room.members), list(room.moderators)) for outcome in end]
+    assert room.access == "open"
+    if access == "locked":
+        assert [kind for kind, *_ in seen] == [Left, RoomUpdated]
+        list(room.enter(native("eve"), Entry()))
+    else:
+        assert [kind for kind, *_ in seen] == [Left, RoomUpdated, *[Entered, MemberJoined, Told] * 2]
+        assert seen[2] == (Entered, ["old", "eve"], ["eve"]), "the room is as each outcome says"
+        assert seen[5] == (Entered, ["old", "eve", "bob"], ["eve"])
+    assert list(room.moderators) == ["eve"]
+
+
+def test_rooms_whose_moderators_come_by_token_stay_shut() -> None:
+    room = new_room(native("ada", can=EVERYTHING), native("bob"))
+    list(room.moderate("ada", SetAccess("room", "locked"), None))
+    assert kinds(room.leave("ada", "leave")) == ["Left"]
+    assert room.access == "locked"
+
+
+def test_all_sessions_of_a_subject_are_muted_and_unmuted_and_all_are_told() -> None:
+    members = native("bob", subject="b"), native("bob2", subject="b"), native("b"), native("eve", subject="e")
+    room = new_room(native("ada", can=EVERYTHING), *members)
+    for muted in (True, False):
+        *updates, request = room.moderate("ada", Mute("room", "bob2", muted, ("audio",)), "r")
+        assert [
+            (update.member.user_id, update.member.muted, update.ref, update.offset - room.offset)
+            for update in updates
+            if isinstance(update, MemberUpdated)
+        ] == [("bob", muted, "r", -1), ("bob2", muted, "r", 0)]
+        assert isinstance(request, Told)
+        assert request.user_ids == ("bob", "bob2")
+
+
+def test_all_sessions_of_a_subject_are_put_out_those_in_the_lobby_too() -> None:
+    room = new_room(native("ada", can=EVERYTHING), native("bob", subject="b"), native("bob2", subject="b"), native("b"))
+    list(room.moderate("ada", SetAccess("room", "lobby"), None))
+    for waiter in (native("bob3", subject="b"), native("eve", subject="e"), native("dan")):
+        list(room.enter(waiter, Entry()))
+    seen = [(kinds([outcome])[0], list(room.members)) for outcome in room.moderate("ada", Remove("room", "bob"), "r")]
+    assert seen == [
+        ("NotAdmitted", ["ada", "bob", "bob2", "b"]),
+        ("KnockEnded", ["ada", "bob", "bob2", "b"]),
+        ("Left", ["ada", "bob2", "b"]),
+        ("Left", ["ada", "b"]),
+    ]
+    assert list(room.waiting) == ["eve", "dan"]
 
 
 def test_a_repeat_is_known_though_its_sender_was_muted_since() -> None:

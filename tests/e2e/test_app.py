@@ -484,6 +484,43 @@ def test_the_token_page_takes_a_token_and_says_what_is_wrong_with_it(
     assert complaints == []
 
 
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_the_lobby_takes_a_token_before_the_server_asks(
+    token_server: ServerProcess, person: Person, size: dict[str, Any]
+) -> None:
+    complaints: list[str] = []
+    page = new_page(person(**size), complaints)
+    page.goto(f"{token_server.url}r/lobby-token")
+    expect(page.get_by_role("textbox", name="Token")).to_be_hidden()
+    page.get_by_text("I have a token").click()
+    field = page.get_by_role("textbox", name="Token")
+    field.fill("one that was cut o")
+    picture(page, f"lobby-token-{size['viewport']['width']}")
+    assert_fits(page)
+    ask_to_join(page, "Ada")
+    expect(page.get_by_role("heading", name="The server doesn't accept this token")).to_be_visible()
+    page.get_by_role("button", name="Back to the lobby").click()
+    page.get_by_text("I have a token").click()
+    expect(field).to_have_value("")
+    field.fill(mint("--sub", "ada", "--room", "lobby-token", "--name", "Ada of the token"))
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="Leave")).to_be_visible()
+    expect(page.get_by_text("Ada of the token (you)").first).to_be_attached()
+    page.reload()
+    ask_to_join(page, "Ada")
+    expect(page.get_by_role("button", name="Leave")).to_be_visible()
+    assert complaints == []
+
+
+def test_a_token_in_the_lobby_does_nothing_where_none_is_asked_for(server: ServerProcess, person: Person) -> None:
+    page = new_page(person(**PHONE), [])
+    page.goto(f"{server.url}r/open")
+    page.get_by_text("I have a token").click()
+    page.get_by_role("textbox", name="Token").fill("whatever")
+    ask_to_join(page, "Ada")
+    expect(page.get_by_role("button", name="Leave")).to_be_visible()
+
+
 def test_a_token_that_runs_out_ends_the_call_and_is_explained(token_server: ServerProcess, person: Person) -> None:
     page = new_page(person(**PHONE), [])
     page.goto(f"{token_server.url}r/short")

@@ -20,6 +20,7 @@ from tests.support.clients import lesson, native, settled
 from tests.support.frames import RawWebSocket, upgrade_request
 from tests.support.http import Response, get, request
 from tests.support.in_process import RunningServer, asynchronous, serving
+from tests.support.protocol import CLOSE_CODES
 
 PROXIES = ["10.0.0.0/8", "2001:db8:ffff::/48", "192.0.2.7"]
 NEVER = Rate(per_s=0.001, burst=3)
@@ -372,6 +373,45 @@ def request_status(port: int) -> int:
 async def test_a_full_server_answers_503() -> None:
     async with serving(Limits(connections_max=1)) as server, await lesson(server.websocket_url):
         assert_is_refusal(await asyncio.to_thread(request, server.port, upgrade_request()), 503)
+
+
+@asynchronous
+async def test_sessions_of_a_node_are_bounded() -> None:
+    """Who has one keeps it, also where its connection is away; whoever else comes is told to come back."""
+    async with serving(Limits(sessions_max=2)) as server:
+        alice, old = await native(server.websocket_url), await lesson(server.websocket_url)
+        await settled(alice, old)
+        async with await native(server.websocket_url, hello=False) as late:
+            error = await late.refusal("hello", ref="h")
+            assert (error["code"], error["ref"], error["retryable"]) == ("server_full", "h", True)
+            assert error["retryAfterS"] > 0
+            assert await late.close_code() == CLOSE_CODES["server_full"]
+        async with await lesson(server.websocket_url) as late:
+            assert (await late.receive("error"))["code"] == "server_full"
+            assert await late.close_code() == CLOSE_CODES["server_full"]
+        await alice.lose_connection()
+        async with await native(server.websocket_url, hello=False) as late:
+            assert (await late.refusal("hello"))["code"] == "server_full", "a session that is away has its place"
+        assert (await alice.resume(server.websocket_url))["recovered"] is True
+        token = alice.resume_token
+        await alice.send("bye")
+        assert await alice.close_code() == 1000
+        async with await native(server.websocket_url, resume={"token": token, "received": 0}) as bob:
+            assert (await bob.join("room"))["members"] == [], "a place was free"
+        old.abort()
+
+
+@asynchronous
+async def test_a_session_that_can_not_be_gone_on_with_leaves_its_place_to_the_next() -> None:
+    async with serving(Limits(sessions_max=1, resume_messages_max=1)) as server:
+        alice = await native(server.websocket_url)
+        await alice.join("room")
+        await alice.send("message", roomId="room", data=1)
+        await alice.unread()
+        await alice.lose_connection()
+        welcome = await alice.resume(server.websocket_url, received=0)
+        assert welcome["recovered"] is False
+        await alice.connection.close()
 
 
 @asynchronous

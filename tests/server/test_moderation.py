@@ -407,6 +407,33 @@ async def test_access_is_one_of_three(server: ServerProcess, room_id: str, acces
         assert await refused(alice, "set-access", roomId=room_id, access=access) == "invalid_message"
 
 
+@asynchronous
+async def test_a_locked_room_opens_when_only_lesson_members_are_left(server: ServerProcess, room_id: str) -> None:
+    """They can't moderate, and whoever could is locked out."""
+    async with (
+        room_of(server.websocket_url, room_id, "nnl") as (alice, bob, old),
+        await native(server.websocket_url) as carol,
+        await native(server.websocket_url) as dave,
+    ):
+        await set_access(alice, room_id, "lobby")
+        for client in (carol, dave):
+            await client.send("join", roomId=room_id)
+            await client.receive("waiting")
+        await alice.send("leave", roomId=room_id)
+        assert await refused(dave, "join", roomId=room_id) == "already_in_room", "bob moderates now"
+        await bob.send("leave", roomId=room_id)
+        roster = await carol.receive("roster")
+        assert (roster["access"], roster["you"]["can"]) == ("open", ALL)
+        assert [member["userId"] for member in roster["members"]] == [old.user_id]
+        assert [member["userId"] for member in roster["waiting"]] == [dave.user_id]
+        assert [member["userId"] for member in (await dave.receive("roster"))["members"]] == [
+            old.user_id,
+            carol.user_id,
+        ]
+        assert kinds(await carol.unread()) == ["user-joined", "knock-ended"]
+        await set_access(carol, room_id, "locked")
+
+
 # Muting.
 
 
@@ -513,24 +540,69 @@ async def test_a_ban_is_of_the_subject_in_all_its_sessions() -> None:
             await another.join("demo")
 
 
-@pytest.mark.xfail(strict=True, reason="only the named session is put out or muted, not the subject's others")
-@pytest.mark.parametrize(
-    ("kind", "fields", "code"), [("remove", {}, "not_in_room"), ("mute", {"messages": True}, "muted")]
-)
-@asynchronous
-async def test_all_sessions_of_a_subject_share_its_fate(kind: str, fields: Message, code: str) -> None:
+@asynccontextmanager
+async def bob_twice() -> AsyncIterator[list[Client]]:
+    """Ada moderates, bob is there with two sessions, and eve with one. All have read everything."""
     async with (
         asking_for_tokens() as server,
         await with_token(server, "ada", can=ALL) as ada,
         await with_token(server, "bob") as bob,
         await with_token(server, "bob") as bob_too,
+        await with_token(server, "eve") as eve,
     ):
-        for client in (ada, bob, bob_too):
+        clients = [ada, bob, bob_too, eve]
+        for client in clients:
             await client.join("demo")
-        await settled(ada, bob, bob_too)
-        await ada.send(kind, roomId="demo", userId=bob.user_id, **fields)
-        await settled(ada, bob, bob_too)
-        assert await refused(bob_too, "message", roomId="demo", data=1) == code
+        await settled(*clients)
+        yield clients
+
+
+@asynchronous
+async def test_all_sessions_of_a_subject_are_removed() -> None:
+    async with bob_twice() as (ada, bob, bob_too, eve):
+        await ada.send("remove", roomId="demo", userId=bob.user_id, ref="x")
+        by_ada, by_bob, by_bob_too, by_eve = await settled(ada, bob, bob_too, eve)
+        assert by_ada == by_eve == by_bob_too, "told to all, the last to go included"
+        assert by_bob == by_ada[:1]
+        assert [(left["type"], left["userId"], left["reason"], left["ref"]) for left in by_ada] == [
+            ("user-left", bob.user_id, "removed", "x"),
+            ("user-left", bob_too.user_id, "removed", "x"),
+        ]
+        for client in (bob, bob_too):
+            assert await refused(client, "message", roomId="demo", data=1) == "not_in_room"
+            assert await refused(client, "join", roomId="demo") == "banned"
+
+
+@asynchronous
+async def test_all_sessions_of_a_subject_are_muted_and_unmuted() -> None:
+    async with bob_twice() as (ada, bob, bob_too, eve):
+        for muted in (True, False):
+            await ada.send("mute", roomId="demo", userId=bob_too.user_id, messages=muted, ref="m")
+            told = await settled(ada, bob, bob_too, eve)
+            assert all(each == told[0] for each in told)
+            assert [(update["member"]["userId"], update["member"].get("muted", False)) for update in told[0]] == [
+                (bob.user_id, muted),
+                (bob_too.user_id, muted),
+            ]
+            for client in (bob, bob_too):
+                await client.send("message", roomId="demo", data=1)
+            assert kinds((await settled(bob, bob_too, eve))[2]) == ([] if muted else ["message", "message"])
+
+
+@asynchronous
+async def test_a_room_is_forgotten_though_its_last_members_were_removed_together() -> None:
+    async with (
+        asking_for_tokens() as server,
+        await with_token(server, "ada", can=ALL) as ada,
+        await with_token(server, "ada", can=ALL) as ada_too,
+        await with_token(server, "eve") as eve,
+    ):
+        await ada.join("demo")
+        await set_access(ada, "demo", "locked")
+        await ada_too.join("demo")
+        await ada_too.send("remove", roomId="demo", userId=ada.user_id)
+        await settled(ada, ada_too)
+        assert (await eve.join("demo"))["access"] == "open", "it is another room"
 
 
 @asynchronous

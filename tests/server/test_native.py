@@ -26,7 +26,7 @@ async def test_welcome_says_who_one_is_and_what_one_may(server: ServerProcess) -
         assert welcome == {
             "type": "welcome",
             "features": [],
-            "iceServers": [],
+            "iceServers": [{"urls": [f"stun:{{host}}:{server.port}"]}],
             "limits": LIMITS,
             "can": ["message", "publish", "subscribe"],
             "ref": "r",

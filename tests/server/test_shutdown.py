@@ -130,6 +130,24 @@ async def test_a_second_signal_ends_the_pacing() -> None:
         assert times[-1] - times[0] < 0.4, "paced, it would take 0.7 s"
 
 
+@pytest.mark.parametrize("is_paced", [True, False])
+@asynchronous
+async def test_a_second_signal_ends_the_wait_for_those_that_do_not_answer(is_paced: bool) -> None:
+    """Whether it comes while connections are being closed or when all are; those who listen still get the code."""
+    async with serving(Limits(drain_timeout_s=60, close_timeout_s=60)) as server:
+        clients = await crowd(server.websocket_url, 400 if is_paced else 40)
+        with await asyncio.to_thread(RawWebSocket.open, server.port) as deaf:
+            began = time.monotonic()
+            first = asyncio.create_task(server.stop())
+            await clients[0].connection.wait_closed()
+            async with asyncio.timeout(10):
+                await asyncio.gather(first, server.stop())
+            assert time.monotonic() - began < 2
+            assert await asyncio.gather(*(client.close_code() for client in clients)) == [4501] * len(clients)
+            assert deaf.read_close() == CLOSE_CODES["shutting_down"]
+            assert deaf.read_rest() == b""
+
+
 @asynchronous
 async def test_those_that_do_not_answer_are_cut_off_at_the_deadline() -> None:
     limits = Limits(drain_timeout_s=0.2, close_timeout_s=0.5)

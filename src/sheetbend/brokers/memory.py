@@ -112,6 +112,9 @@ class MemoryBroker:
         elif (room := self._rooms.get(forwarded.room_id)) is not None:
             self._node.forwarded_to_room(room, forwarded)
 
+    def relay(self, target: str, frame: bytearray) -> None:
+        self._node.relayed(target, frame)
+
     def expire(self, now: float) -> None:
         for room_id, since in list(self._empty_since.items()):
             if now - since < self._limits.empty_room_s and len(self._empty_since) <= self._limits.empty_rooms_max:
@@ -145,9 +148,9 @@ class MemoryBroker:
         except RefusedError as error:
             self._refuse(user_id, error, ref)
             return
+        self._report(room, outcomes)
         if not room.members:
             self._emptied(room)
-        self._report(room, outcomes)
 
     def _emptied(self, room: Room) -> None:
         self._empty_since.setdefault(room.id, self._clock())

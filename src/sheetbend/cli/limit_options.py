@@ -30,6 +30,8 @@ class LimitOptions:
     """The same in bytes."""
     history_age: float = _DEFAULTS.history_age_s
     """And in seconds."""
+    sessions_per_node: Whole = _DEFAULTS.sessions_max
+    """More are refused."""
     connections_per_address: Whole = _DEFAULTS.connections_per_address_max
     """IPv6: per /64."""
     members_per_room: Whole = _DEFAULTS.members_per_room_max
@@ -44,6 +46,10 @@ class LimitOptions:
     """Of a session, per second."""
     rate_handshakes: float = _DEFAULTS.address_handshake_rate.per_s
     """Of an address, per second."""
+    turn_allocations: Whole = _DEFAULTS.turn_allocations_max
+    """Of coturn, for all sessions."""
+    rate_turn: Whole = _DEFAULTS.turn_bytes_per_s_max
+    """Bytes of a TURN allocation, per second."""
     drain_timeout: float = _DEFAULTS.drain_timeout_s
     """Seconds for closing connections at the end."""
 
@@ -56,6 +62,7 @@ class LimitOptions:
             history_messages_max=self.history_messages,
             history_bytes_max=self.history_bytes,
             history_age_s=self.history_age,
+            sessions_max=self.sessions_per_node,
             connections_per_address_max=self.connections_per_address,
             members_per_room_max=self.members_per_room,
             rooms_per_session_max=self.rooms_per_session,
@@ -64,6 +71,8 @@ class LimitOptions:
             byte_rate=_rate(self.rate_bytes, _DEFAULTS.byte_rate, _DEFAULTS.message_bytes_max),
             join_rate=_rate(self.rate_joins, _DEFAULTS.join_rate, 1),
             address_handshake_rate=_rate(self.rate_handshakes, _DEFAULTS.address_handshake_rate, 1),
+            turn_allocations_max=self.turn_allocations,
+            turn_bytes_per_s_max=self.rate_turn,
             drain_timeout_s=self.drain_timeout,
         )
 

@@ -21,6 +21,7 @@ from ..server.app import Server
 from ..server.config import Auth, LogFormat, LogLevel, ServerConfig
 from ..server.logs import configure_logs
 from ..server.token_keys import secrets_of
+from .ice_options import IceOptions
 from .limit_options import LimitOptions
 from .numbers import Whole
 
@@ -29,9 +30,11 @@ __all__ = ["serve"]
 log = structlog.get_logger("sheetbend")
 
 _ACCESS = Group("Access", sort_key=1)
-_LIMITS = Group("Limits", sort_key=2)
+_NETWORKS = Group("STUN and TURN", sort_key=2)
+_LIMITS = Group("Limits", sort_key=3)
 _LIST = Parameter(negative="", show_default=False)
 _DEFAULTS = LimitOptions()
+_NO_TURN = IceOptions()
 
 
 def serve(
@@ -49,6 +52,7 @@ def serve(
     token_audience: Annotated[str | None, Parameter(group=_ACCESS)] = None,
     allow_origin: Annotated[tuple[str, ...], _LIST, Parameter(group=_ACCESS)] = (),
     trusted_proxy: Annotated[tuple[str, ...], _LIST, Parameter(group=_ACCESS)] = (),
+    ice: Annotated[IceOptions, Parameter(name="*", group=_NETWORKS)] = _NO_TURN,
     limits: Annotated[LimitOptions, Parameter(name="*", group=_LIMITS)] = _DEFAULTS,
 ) -> None:
     """Serve rooms until Ctrl-C. Also: variables (SHEETBEND_PORT), TOML ([serve] port).
@@ -96,6 +100,7 @@ def serve(
         token_keys=token_key,
         token_audience=token_audience,
         trusted_proxies=tuple(_network(text) for text in trusted_proxy),
+        ice=ice.as_config(),
         log_level=log_level,
         log_format=log_format,
         limits=limits.as_limits(),

@@ -25,3 +25,4 @@ class CloseCode(IntEnum):
     SHUTTING_DOWN = 4501
     NOT_RESPONDING = 4502
     RATE_LIMITED = 4503
+    SERVER_FULL = 4504

@@ -56,6 +56,9 @@ class Limits:
     """The same in bytes."""
     resume_total_bytes_max: int = 268_435_456
     """The same for all sessions; past them those without a connection end, then those with most lose what is kept."""
+    acknowledgement_timeout_s: float = 15
+    """How long messages are kept for a client that acknowledges none, if `resume_grace_s` isn't longer. One that does
+    as it should needs 5 s and the way to the server."""
     message_ids_max: int = 128
     """The last ids of each member's room messages, by which a repeat is known; an older one would be taken for new."""
     history_messages_max: int = 200
@@ -76,6 +79,8 @@ class Limits:
     """Newcomers in a room's lobby: `room_full`."""
     bans_per_room_max: int = 1024
     """Removed members who may not return, and as many muted ones; past them the oldest is forgotten."""
+    sessions_max: int = 100_000
+    """Sessions of a node, those without a connection included: `server_full`, and closed with it."""
     connections_max: int = 100_000
     """WebSocket connections of a node: HTTP 503."""
     connections_per_address_max: int = 20_000
@@ -90,6 +95,16 @@ class Limits:
     frame_rate: Rate = Rate(per_s=4000, burst=20_000)
     """Pings, pongs, fragments and binary frames of a connection, and the messages of a session that are over one of the
     rates above: closed with `rate_limited`."""
+    relay_frame_bytes_max: int = 20_480
+    """A longer relay frame is answered with `message_too_big`."""
+    relay_rate: Rate = Rate(per_s=33_554_432, burst=8_388_608)
+    """Bytes of relay frames of a connection, each counted as 256 at least; past them it is read more slowly."""
+    relay_pair_bytes_max: int = 524_288
+    """Relay frames of one sender that wait for one slow receiver: more are dropped, and sent again by the link."""
+    relay_lossy_bytes_max: int = 32_768
+    """The same for those that may get lost."""
+    relay_session_bytes_max: int = 4_194_304
+    """Relay frames of all senders that wait for one receiver: more are dropped."""
     join_rate: Rate = Rate(per_s=20, burst=200)
     """Joins of a session: `rate_limited`."""
     address_handshake_rate: Rate = Rate(per_s=1000, burst=10_000)
@@ -100,6 +115,22 @@ class Limits:
     """Joins of one address: `rate_limited`."""
     address_failure_rate: Rate = Rate(per_s=0.2, burst=20)
     """Hellos of one address with a wrong token of either kind; past them any hello with a token is `rate_limited`."""
+    stun_rate: Rate = Rate(per_s=5000, burst=10_000)
+    """Datagrams read on the STUN port; more wait in the kernel, which drops what it has no room for."""
+    stun_address_rate: Rate = Rate(per_s=100, burst=1000)
+    """STUN answers to one address (IPv6: one /64), 6 kB a second at most; past them it gets none."""
+    stun_request_bytes_max: int = 548
+    """A longer one has no answer. RFC 8489 section 6.1 allows no more where the path isn't known."""
+    turn_credentials_s: float = 300
+    """How long TURN credentials can be used to begin. What was begun with them goes on."""
+    turn_refresh_s: float = 60
+    """So long before that end a session gets new ones."""
+    turn_allocations_per_session_max: int = 120
+    """TURN error 486. A browser makes one for each URL, network interface and peer connection, twice in a restart."""
+    turn_allocations_max: int = 4096
+    """The same for all sessions."""
+    turn_bytes_per_s_max: int = 1_250_000
+    """Of one allocation, each way; coturn drops what is more."""
     drain_timeout_s: float = 5
     """Time in which a server that ends closes its connections, batch after batch."""
     hello_timeout_s: float = 10

@@ -1,16 +1,19 @@
 """A room: who is in it, who may enter, and the one order of its events.
 
     open ──set-access──> lobby, locked ──set-access──> open
+                           ├── nobody is left who could open it ──> open
                            └── the last member leaves ──> over
 
-Promises: every event takes the next offset; a verb either answers with what happened or raises RefusedError and has
-changed nothing. Where `elects` is true a room always has a moderator while somebody is in it who can be one. Leaves to
+Promises: every event takes the next offset; a verb either raises RefusedError and has changed nothing, or answers with
+what happens. The caller takes one outcome after the other, to the last: the room is as each says only until the next
+is asked for. Where `elects` is true a room always has a moderator while somebody is in it who can be one. Leaves to
 others: delivery (`server.hub`), when to forget an empty room (`brokers`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import chain
 
 import msgspec
 from msgspec import Raw, Struct
@@ -142,18 +145,10 @@ class Room:
             Told(tuple(self.moderators), Knocked(self.id, member)),
         ]
 
-    def leave(self, user_id: str, reason: LeftReason, ref: str | None = None) -> list[Outcome]:
+    def leave(self, user_id: str, reason: LeftReason, ref: str | None = None) -> Iterable[Outcome]:
         if self.waiting.pop(user_id, None) is not None:
             return [LeftLobby(user_id), Told((user_id, *self.moderators), KnockEnded(self.id, user_id, ref))]
-        self._attributes_bytes -= len(self._require(user_id).attributes)
-        del self.members[user_id]
-        self.moderators.pop(user_id, None)
-        self._ids.pop(user_id, None)
-        outcomes: list[Outcome] = [Left(self.id, self._next_offset(), user_id, reason, ref)]
-        if not self.members and self.access != "open":
-            outcomes += (NotAdmitted(waiter, waiting.entry.ref) for waiter, waiting in self.waiting.items())
-            self.waiting.clear()
-        return [*outcomes, *self._elect()]
+        return self._let_out(self._require(user_id), reason, ref)
 
     def update(
         self,
@@ -162,7 +157,7 @@ class Room:
         attributes: bytes | None,
         can: frozenset[Permission] | None,
         ref: str | None,
-    ) -> list[Outcome]:
+    ) -> Iterable[Outcome]:
         """Replace the name and the rights, merge the attributes key by key; a value of null removes its key.
 
         Somebody in the lobby can only be given other rights, of which nobody is told.
@@ -180,7 +175,7 @@ class Room:
             attributes=merged,
             can=before.can if can is None else can,
         )
-        return [self._change(changed, ref), *self._elect()]
+        return chain([self._change(changed, ref)], self._elect())
 
     # Messages.
 
@@ -215,7 +210,6 @@ class Room:
     # Moderation.
 
     def moderate(self, user_id: str, verb: Moderation, ref: str | None) -> Iterable[Outcome]:
-        """Take one outcome after the other: the room is as each says only until the next is asked for."""
         if "moderate" not in self._require(user_id).can:
             raise RefusedError("not_allowed", "You may not moderate this room.")
         match verb:
@@ -234,36 +228,44 @@ class Room:
                     Told(tuple(self.moderators), KnockEnded(self.id, verb.user_id, ref)),
                 ]
             case Mute():
-                return self._mute(user_id, verb, ref)
+                return self._mute(user_id, self._target(verb.user_id), verb, ref)
             case Remove():
-                return self._remove(verb.user_id, ref)
+                return self._remove(self._target(verb.user_id), ref)
 
-    def _set_access(self, access: Access, ref: str | None) -> Iterator[Outcome]:
+    def _set_access(self, access: Access, ref: str | None = None) -> Iterator[Outcome]:
         self.access = access
         yield RoomUpdated(self.id, self._next_offset(), access, ref)
         while access == "open" and self.waiting:
             waiting = self.waiting.pop(next(iter(self.waiting)))
+            told = tuple(self.moderators)  # without the newcomer, who may become one
             yield from self._let_in_waiting(waiting)
-            yield Told(tuple(self.moderators), KnockEnded(self.id, waiting.member.user_id))
+            yield Told(told, KnockEnded(self.id, waiting.member.user_id))
 
-    def _mute(self, sender: str, verb: Mute, ref: str | None) -> list[Outcome]:
-        member = self._target(verb.user_id)
-        outcomes: list[Outcome] = []
+    def _mute(self, sender: str, target: Member, verb: Mute, ref: str | None) -> Iterator[Outcome]:
+        members = self._alike(target, self.members.values())
         if verb.messages is not None:
-            names = _names(member)
+            names = _names(target)
             for name in names:
                 self._muted.pop(name, None)
             if verb.messages:
                 self._remember(names, self._muted)
-            outcomes.append(self._change(replace(member, muted=verb.messages), ref))
+            for member in members:
+                yield self._change(replace(member, muted=verb.messages), ref)
         if verb.media:
-            outcomes.append(Told((verb.user_id,), MuteRequested(self.id, sender, verb.media)))
-        return outcomes
+            yield Told(tuple(member.user_id for member in members), MuteRequested(self.id, sender, verb.media))
 
-    def _remove(self, user_id: str, ref: str | None) -> list[Outcome]:
-        member = self._target(user_id)
-        self._remember(_names(member), self._bans)
-        return self.leave(user_id, "removed", ref)
+    def _remove(self, target: Member, ref: str | None) -> Iterator[Outcome]:
+        self._remember(_names(target), self._bans)
+        for waiter in self._alike(target, [waiting.member for waiting in self.waiting.values()]):
+            yield NotAdmitted(waiter.user_id, self.waiting.pop(waiter.user_id).entry.ref)
+            yield Told(tuple(self.moderators), KnockEnded(self.id, waiter.user_id, ref))
+        for member in self._alike(target, self.members.values()):
+            yield from self._let_out(member, "removed", ref)
+
+    def _alike(self, target: Member, members: Iterable[Member]) -> list[Member]:
+        """The sessions of whom `target` is one: those with the same subject."""
+        subject = target.subject
+        return [each for each in members if each is target or (subject is not None and each.subject == subject)]
 
     def _remember(self, names: Iterable[str], among: dict[str, None]) -> None:
         among.update(dict.fromkeys(names))
@@ -302,15 +304,30 @@ class Room:
         joined = MemberJoined(self.id, self._next_offset(), member)
         return [Entered(member.user_id, entry), joined]
 
-    def _elect(self) -> list[Outcome]:
+    def _let_out(self, member: Member, reason: LeftReason, ref: str | None) -> Iterator[Outcome]:
+        self._attributes_bytes -= len(member.attributes)
+        del self.members[member.user_id]
+        self.moderators.pop(member.user_id, None)
+        self._ids.pop(member.user_id, None)
+        yield Left(self.id, self._next_offset(), member.user_id, reason, ref)
+        if not self.members and self.access != "open":
+            turned_away = list(self.waiting.values())
+            self.waiting.clear()
+            for waiting in turned_away:
+                yield NotAdmitted(waiting.member.user_id, waiting.entry.ref)
+        yield from self._elect()
+
+    def _elect(self) -> Iterator[Outcome]:
         """Give a room without a moderator one: whoever has been in it for longest."""
-        if not self._elects or self.moderators:
-            return []
+        if not self._elects or self.moderators or not self.members:
+            return
         eldest = next((member for member in self.members.values() if member.dialect != "lesson"), None)
-        if eldest is None:
-            return []
-        knocks = (Told((eldest.user_id,), Knocked(self.id, each.member)) for each in self.waiting.values())
-        return [self._change(replace(eldest, can=eldest.can | {"moderate"}), None), *knocks]
+        if eldest is not None:
+            yield self._change(replace(eldest, can=eldest.can | {"moderate"}), None)
+            for waiting in list(self.waiting.values()):
+                yield Told((eldest.user_id,), Knocked(self.id, waiting.member))
+        elif self.access != "open":  # or those outside would wait for whoever is left, who can let nobody in
+            yield from self._set_access("open")
 
     def _change(self, member: Member, ref: str | None) -> MemberUpdated:
         self._put(member)

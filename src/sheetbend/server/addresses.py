@@ -59,7 +59,8 @@ def lan_address() -> str | None:
         except OSError:
             return None
         host: str = probe.getsockname()[0]
-    return None if ipaddress.ip_address(host).is_loopback else host
+    address = ipaddress.ip_address(host)
+    return None if address.is_loopback or address.is_unspecified else host  # a route can be there without an address
 
 
 def _explain(error: OSError, host: str, port: int) -> ConfigurationError:

@@ -10,7 +10,7 @@ import signal
 import socket
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import structlog
 
@@ -23,6 +23,7 @@ from .config import ServerConfig
 from .connection import Connection
 from .gate import Gate
 from .hub import Hub
+from .ice import Ice
 from .listener import listen
 from .pages import Pages
 from .tls import load_context, self_signed_context
@@ -35,6 +36,7 @@ _TICK_S = 1.0
 _TICK_SLICES = 10
 _DRAIN_INTERVAL_S = 0.1
 _DRAIN_BATCH_MIN = 50
+_LAST_WORD_S = 0.1
 
 log = structlog.get_logger("sheetbend")
 
@@ -53,6 +55,7 @@ class Server:
         """SHA-256 of the certificate that `tls_auto` made."""
         self._ssl = self._ssl_context()
         self._verifier = self._token_verifier()
+        self._ice = Ice(config, self.port, time.monotonic)
         self._is_stopping = False
         self._stop = asyncio.Event()
         self._hurry = asyncio.Event()
@@ -85,6 +88,7 @@ class Server:
             new_secret=lambda: secrets.token_hex(32),
             clock=loop.time,
             verifier=self._verifier,
+            ice_servers=self._ice.servers,
         )
         admission = Admission(limits, self._config.trusted_proxies, loop.time)
         gate = Gate(
@@ -96,6 +100,7 @@ class Server:
             is_ready=lambda: not self._is_stopping,
         )
         server = await listen(gate, self._listener, limits=limits, tls=self._ssl)
+        self._ice.start()
         ticking = asyncio.create_task(_tick(hub, admission, gate.connections, limits))
         log.info("node_started", port=self.port)
         on_ready()
@@ -108,10 +113,11 @@ class Server:
             ticking.cancel()
             server.close()
             hub.end()
+            await self._ice.stop()
             log.info("node_stopped", port=self.port)
 
     def stop(self) -> None:
-        """Make `run` end; again: at once, without pacing."""
+        """Make `run` end; again: at once, without pacing, and without waiting for clients that don't answer."""
         (self._hurry if self._stop.is_set() else self._stop).set()
 
     def _token_verifier(self) -> TokenVerifier | None:
@@ -169,20 +175,26 @@ async def _drain(connections: set[Connection], limits: Limits, hurry: asyncio.Ev
     """Close every connection with a code that says reconnect, batch after batch, and wait until they are gone.
 
     Small batches at an even pace, so that wherever the clients go next isn't met by all of them at once. No new
-    connection comes in meanwhile: the gate answers 503.
+    connection comes in meanwhile: the gate answers 503. `hurry` ends the pacing and all but a moment of the wait, in
+    which those who listen can read the code.
     """
     leaving = list(connections)
     batches = max(1, round(limits.drain_timeout_s / _DRAIN_INTERVAL_S))
     size = max(_DRAIN_BATCH_MIN, math.ceil(len(leaving) / batches))
     for start in range(0, len(leaving), size):
         if start:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(hurry.wait(), _DRAIN_INTERVAL_S)
+            await _wait_for(hurry.wait(), _DRAIN_INTERVAL_S)
         for connection in leaving[start : start + size]:
             connection.close(CloseCode.SHUTTING_DOWN, "the server is ending or restarting")
-    try:
-        async with asyncio.timeout(limits.close_timeout_s):
-            await asyncio.gather(*(connection.wait_closed() for connection in leaving))
-    except TimeoutError:
-        for connection in list(connections):
-            connection.abort()
+    are_gone = asyncio.gather(*(connection.wait_closed() for connection in leaving))
+    hurrying = asyncio.create_task(hurry.wait())
+    await asyncio.wait((are_gone, hurrying), timeout=limits.close_timeout_s, return_when=asyncio.FIRST_COMPLETED)
+    hurrying.cancel()
+    await _wait_for(are_gone, _LAST_WORD_S if hurry.is_set() else 0)
+    for connection in list(connections):
+        connection.abort()
+
+
+async def _wait_for(what: Awaitable[object], at_most_s: float) -> None:
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(what, at_most_s)

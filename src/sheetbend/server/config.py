@@ -11,6 +11,7 @@ from typing import Literal
 from ..core.limits import Limits
 from ..errors import ConfigurationError
 from .admission import Network
+from .ice_config import IceConfig
 
 __all__ = ["DEFAULT_PORTS", "Auth", "LogFormat", "LogLevel", "ServerConfig"]
 
@@ -44,6 +45,8 @@ class ServerConfig:
     """What tokens must have in `aud`."""
     trusted_proxies: Sequence[Network] = ()
     """Whose `X-Forwarded-For` is believed."""
+    ice: IceConfig = field(default_factory=IceConfig)
+    """STUN and TURN."""
     log_level: LogLevel = "info"
     log_format: LogFormat = "text"
     limits: Limits = field(default_factory=Limits)
@@ -59,6 +62,8 @@ class ServerConfig:
             raise ConfigurationError("bad_auth", "Token keys and --token-audience do nothing without --auth token.")
         if self.token_audience == "":
             raise ConfigurationError("bad_auth", "--token-audience takes a name, not nothing.")
+        if self.ice.turn and self.port in (self.ice.turn_port, self.ice.turn_tls_port):
+            raise ConfigurationError("bad_port", f"--port {self.port} is coturn's: give another.")
         for origin in self.allow_origins:
             if _ORIGIN.fullmatch(origin) is None:
                 raise ConfigurationError(

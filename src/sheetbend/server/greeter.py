@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
@@ -17,6 +17,7 @@ from ..core.limits import Limits
 from ..core.messages import Resume
 from ..errors import RefusedError
 from .clients import Client, Text
+from .ice_servers import IceServers
 
 if TYPE_CHECKING:
     from .hub import Hub
@@ -24,6 +25,11 @@ if TYPE_CHECKING:
 __all__ = ["Greeter", "Verifier"]
 
 SERVER = f"sheetbend/{__version__}"
+_FULL_WAIT_S = 10.0
+"""When to try again at the bound of sessions: nobody knows when one ends."""
+_LESSON_REFUSED = (
+    "This server asks for tokens, which the lesson dialect has no place for: offer the subprotocol sheetbend.v1."
+)
 
 log = structlog.get_logger("sheetbend")
 
@@ -49,7 +55,7 @@ class Greeter:
         verifier: Verifier | None,
         new_secret: Callable[[], str],
         clock: Callable[[], float],
-        ice_servers: Sequence[dict[str, Any]],
+        ice_servers: IceServers,
     ) -> None:
         self._hub = hub
         self._limits = limits
@@ -61,6 +67,17 @@ class Greeter:
         self._failure_wait_s = 1 / limits.address_failure_rate.per_s
         self._expiries: list[tuple[float, str]] = []
         """When tokens run out, soonest first. A renewed one leaves its old entry, which then says nothing."""
+
+    def take(self, client: Client) -> None:
+        """Open the session of a `lesson` client, which says no hello; or close its connection."""
+        if self._verifier is not None:
+            client.session.end()
+            self._turn_away(client, CloseCode.UNAUTHORIZED, RefusedError("token_required", _LESSON_REFUSED))
+        elif self._is_full:
+            client.session.end()
+            self._turn_away(client, CloseCode.SERVER_FULL, self._full())
+        else:
+            self._hub.register(client)
 
     def greet(self, client: Client, greet: Greet) -> None:
         """Answer a hello with `welcome`, or with an error and a close."""
@@ -80,10 +97,12 @@ class Greeter:
             replay = session.session.stream.replay(greet.resume.received)
             if replay is None:
                 self._give_up(session)
-        if session is None or replay is None:
-            self._open(client, greet, grants)
-        else:
+        if session is not None and replay is not None:
             self._resume(session, client, greet, grants, replay)
+        elif self._is_full:
+            self._turn_away(client, CloseCode.SERVER_FULL, self._full(), greet.ref)
+        else:
+            self._open(client, greet, grants)
 
     def renew(self, client: Client, renew: Renew) -> None:
         """Take a fresh token for an open session."""
@@ -112,6 +131,14 @@ class Greeter:
                 self._hub.end_session(client, "expired")
                 if outbox is not None:
                     outbox.close(CloseCode.TOKEN_EXPIRED, "the token has run out")
+
+    def renew_ice_servers(self, now: float) -> None:
+        """Tell those sessions anew whose TURN credentials run out soon, or all when TURN comes or goes."""
+        for user_id in self._ice_servers.due(now, self._hub.clients):
+            client = self._hub.clients.get(user_id)
+            if client is not None and client.dialect is self._dialect:
+                servers = self._ice_servers.for_session(user_id, now)
+                self._hub.send(client, self._dialect.encode_ice_servers(servers))
 
     def _verify(self, client: Client, token: str | None, now: float) -> Grants:
         if self._verifier is None:
@@ -178,13 +205,22 @@ class Greeter:
         received: int | None,
     ) -> None:
         client.session.features = greet.features
+        servers = self._ice_servers.for_session(client.session.user_id, self._clock())
         text = self._dialect.encode_welcome(
-            client.session.user_id, SERVER, greet, self._ice_servers, grants, left_s, token, received
+            client.session.user_id, SERVER, greet, servers, grants, left_s, token, received
         )
         if client.outbox is not None:
             client.outbox.send_many((text,))
 
-    def _turn_away(self, client: Client, code: int, error: RefusedError, ref: str | None) -> None:
+    @property
+    def _is_full(self) -> bool:
+        return len(self._hub.clients) >= self._limits.sessions_max
+
+    def _full(self) -> RefusedError:
+        sentence = f"The server has its {self._limits.sessions_max} sessions: try again later."
+        return RefusedError("server_full", sentence, retry_after_s=_FULL_WAIT_S)
+
+    def _turn_away(self, client: Client, code: int, error: RefusedError, ref: str | None = None) -> None:
         error.ref = ref
         self._hub.refuse(client, error)
         if client.outbox is not None:

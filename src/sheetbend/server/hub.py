@@ -6,8 +6,7 @@ once a dialect, however many members it goes to. Who may have a session is `gree
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable
 
 import structlog
 
@@ -38,6 +37,7 @@ from ..core.strict_json import InvalidUtf8Error
 from ..errors import RefusedError
 from .clients import RELAY_ROOM_BYTES, Address, Client, Outbox, Text
 from .greeter import Greeter, Verifier
+from .ice_servers import IceServers
 
 __all__ = ["Hub"]
 
@@ -70,13 +70,12 @@ class Hub:
         new_secret: Callable[[], str],
         clock: Callable[[], float],
         verifier: Verifier | None = None,
-        ice_servers: Sequence[dict[str, Any]] = (),
+        ice_servers: IceServers | None = None,
     ) -> None:
         self._broker = broker
         self._limits = limits
         self._new_user_id = new_user_id
         self._clock = clock
-        self._asks_for_tokens = verifier is not None
         self._v1 = V1Dialect(limits)
         self._dialects: dict[DialectName, Dialect] = {
             "lesson": LessonDialect(limits),
@@ -88,7 +87,7 @@ class Hub:
         self._is_draining = False
         self._away: dict[str, float] = {}
         """When the sessions without a connection lost theirs, in that order."""
-        self._greeter = Greeter(self, limits, self._v1, verifier, new_secret, clock, ice_servers)
+        self._greeter = Greeter(self, limits, self._v1, verifier, new_secret, clock, ice_servers or IceServers())
         broker.attach(self)
 
     # What connections call.
@@ -98,12 +97,8 @@ class Hub:
         session = Session(self._new_user_id(), dialect, self._limits, self._clock())
         client = Client(session, self._dialects[dialect], outbox, address)
         outbox.belongs_to(client)
-        if dialect == "lesson" and not self._asks_for_tokens:
-            self.register(client)
-        elif dialect == "lesson":
-            session.end()
-            self.refuse(client, RefusedError("token_required", _LESSON_REFUSED))
-            outbox.close(CloseCode.UNAUTHORIZED, "this server asks for tokens")
+        if dialect == "lesson":
+            self._greeter.take(client)
 
     def disconnect(self, client: Client, outbox: Outbox) -> None:
         """`outbox` is closed: the session waits for another connection, or ends."""
@@ -180,6 +175,7 @@ class Hub:
                 break
             self.end_session(self.clients[user_id], "disconnect")
         self._greeter.expire(now)
+        self._greeter.renew_ice_servers(now)
         self._broker.expire(now)
         self._keep_within_bound()
 
@@ -352,7 +348,7 @@ class Hub:
         is_stuck = stream.kept_count > 0 and stream.oldest == client.oldest
         client.oldest = stream.oldest
         client.silent_s = client.silent_s + 1 if is_stuck else 0
-        if client.silent_s > self._limits.resume_grace_s:
+        if client.silent_s > max(self._limits.resume_grace_s, self._limits.acknowledgement_timeout_s):
             stream.forget()
 
     def _left(self, room: Room, event: Left) -> None:
@@ -490,8 +486,3 @@ class Hub:
             log.info("session_closed", user_id=client.session.user_id, reason=effect.reason)
         if client.outbox is not None:
             client.outbox.close(effect.code, effect.reason)
-
-
-_LESSON_REFUSED = (
-    "This server asks for tokens, which the lesson dialect has no place for: offer the subprotocol sheetbend.v1."
-)

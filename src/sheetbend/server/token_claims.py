@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, get_args
 
-from ..core.dialects.base import is_printable
 from ..core.grants import MEMBER, Grants, Permission
 from ..core.limits import Limits
+from ..core.names import is_printable, shows_something
 from ..errors import RefusedError
 
 __all__ = ["LEEWAY_S", "invalid_token", "read_claims"]
@@ -55,8 +55,8 @@ def _time(claims: dict[str, Any], claim: str) -> float | None:
 
 def _text(claims: dict[str, Any], claim: str, chars_max: int) -> str:
     value = claims.get(claim)
-    if type(value) is not str or not 1 <= len(value) <= chars_max or not is_printable(value):
-        raise invalid_token(f"The token's {claim} has 1 to {chars_max} characters, none of them control characters.")
+    if type(value) is not str or len(value) > chars_max or not is_printable(value) or not shows_something(value):
+        raise invalid_token(f"The token's {claim} has 1 to {chars_max} characters, all of which are seen.")
     return value
 
 

@@ -5,17 +5,15 @@
  * (number). Whoever tries 1,000 names a second needs a year to have an even chance at one room.
  */
 
+import { withoutUnseen } from "./unseen.js";
 import { ADJECTIVES, NOUNS } from "./words.js";
 
 /** `roomIdChars` in protocol/codes.json. */
 export const ROOM_NAME_CHARS_MAX = 128;
 const NUMBERS = 10_000;
 
-/** Control characters, line separators and marks that turn the direction of text around (PROTOCOL.md, Text). */
-const FORBIDDEN = /[\p{Cc}\p{Cs}\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/u;
-
 export function isRoomName(text: string): boolean {
-  return text.length > 0 && [...text].length <= ROOM_NAME_CHARS_MAX && !FORBIDDEN.test(text);
+  return text.length > 0 && [...text].length <= ROOM_NAME_CHARS_MAX && withoutUnseen(text) === text;
 }
 
 /** "Team  Stand-up " and "team stand-up" are meant to be one room. Null where nothing is left. */

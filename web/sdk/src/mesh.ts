@@ -132,6 +132,12 @@ export class Mesh {
       if (!known.has(record.userId)) this.#meet(record, record.polite ? "wait" : "offer");
   }
 
+  /** Uses other ICE servers from now on; what is connected, from its next restart on. */
+  configure(configuration: RTCConfiguration): void {
+    this.#configuration = configuration;
+    for (const { pair } of this.members.values()) pair?.configure(configuration);
+  }
+
   /** The server can't be reached for now. */
   suspend(): void {
     for (const { pair } of this.members.values()) pair?.holdCandidates();

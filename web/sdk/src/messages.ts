@@ -209,6 +209,12 @@ export interface Forwarded {
   candidate?: unknown;
 }
 
+/** Take these from now on. */
+export interface IceServers {
+  type: "ice-servers";
+  iceServers: RTCIceServer[];
+}
+
 export interface Authorized {
   type: "authorized";
   expiresInS: number;
@@ -253,6 +259,7 @@ export type RoomEvent =
   | Knock
   | KnockEnded
   | MuteRequested
+  | IceServers
   | Forwarded
   | Refused;
 
@@ -308,6 +315,7 @@ const SHAPES: ReadonlyMap<unknown, (message: Fields) => boolean> = new Map([
   ["offer", (m: Fields) => isUserId(m.sender) && m.sdp !== undefined],
   ["answer", (m: Fields) => isUserId(m.sender) && m.sdp !== undefined],
   ["ice-candidate", (m: Fields) => isUserId(m.sender) && m.candidate !== undefined],
+  ["ice-servers", isIceServers],
   ["authorized", (m: Fields) => isStrings(m.can) && isNumber(m.expiresInS)],
   ["ack", (m: Fields) => isCount(m.received)],
   ["pong", () => true],
@@ -321,13 +329,17 @@ function isServerMessage(message: Fields): message is Fields & ServerMessage {
 function isWelcome(message: Fields): boolean {
   return (
     isUserId(message.userId) &&
-    isArrayOf(message.iceServers, isObject) &&
+    isIceServers(message) &&
     isObject(message.limits) &&
     isNumber(message.limits.pingIntervalS) &&
     isString(message.resumeToken) &&
     isOptional(message.expiresInS, isNumber) &&
     (message.recovered !== true || isCount(message.received))
   );
+}
+
+function isIceServers({ iceServers }: Fields): boolean {
+  return isArrayOf(iceServers, isObject);
 }
 
 function isRoster(message: Fields): boolean {

@@ -25,6 +25,7 @@ import { SheetbendError } from "./errors.js";
 import { Lobby } from "./lobby.js";
 import { Mesh } from "./mesh.js";
 import type {
+  IceServers,
   Join,
   MemberRecord,
   Moderate,
@@ -61,6 +62,7 @@ export interface FirstOutcome {
 
 export class RoomSession extends Emitter<RoomEvents> implements Room {
   readonly id: string;
+  readonly #url: string;
   readonly #options: ConnectOptions;
   readonly #environment: Environment;
   readonly #policy: ReconnectPolicy;
@@ -95,6 +97,7 @@ export class RoomSession extends Emitter<RoomEvents> implements Room {
     const { room, name = "", attributes = {} } = options;
     this.id = room;
     this.#self = selfOf({ userId: "", name, attributes });
+    this.#url = url;
     this.#options = options;
     this.#environment = environment;
     this.#policy = options.reconnect ?? fullJitter({ random: environment.random });
@@ -236,9 +239,9 @@ export class RoomSession extends Emitter<RoomEvents> implements Room {
     this.#begin();
   }
 
-  #welcomed({ iceServers }: Welcome, recovered: boolean | null): void {
+  #welcomed(welcome: Welcome, recovered: boolean | null): void {
     this.#isReachable = true;
-    this.#configuration = { iceServers: this.#options.iceServers ?? iceServers };
+    this.#configure(welcome);
     if (recovered === false && !this.#isGreeted) this.#begin();
     this.#isGreeted = false;
     if (recovered && this.#isIn) {
@@ -246,6 +249,11 @@ export class RoomSession extends Emitter<RoomEvents> implements Room {
       this.#setState("connected");
       this.#requests.flush();
     }
+  }
+
+  #configure({ iceServers }: Welcome | IceServers): void {
+    this.#configuration = { iceServers: this.#options.iceServers ?? reachable(iceServers, this.#url) };
+    this.#mesh.configure(this.#configuration);
   }
 
   /** This session isn't in the room: enters it, and proves right behind that to those who knew us who we are. */
@@ -304,6 +312,9 @@ export class RoomSession extends Emitter<RoomEvents> implements Room {
         break;
       case "mute-requested":
         this.#muteRequested(message);
+        break;
+      case "ice-servers":
+        this.#configure(message);
         break;
       case "error":
         this.#refused(message);
@@ -530,4 +541,10 @@ function isGone(ref: string | undefined, code: string): boolean {
 
 function closedError(): SheetbendError {
   return new SheetbendError("closed", "The room has ended.");
+}
+
+/** The same with the host by which this page knows the server in place of `{host}`. */
+function reachable(iceServers: RTCIceServer[], url: string): RTCIceServer[] {
+  const { hostname } = new URL(url, globalThis.location?.href);
+  return JSON.parse(JSON.stringify(iceServers).replaceAll("{host}", hostname));
 }

@@ -216,6 +216,7 @@ export class Session {
     const drop: Effect[] =
       this.#phase === "waiting" || this.#phase === "closed" ? [] : [{ effect: "disconnect" }];
     this.#forgetConnection();
+    this.#awaitsToken = false;
     this.#phase = "closed";
     return [...bye, ...drop];
   }

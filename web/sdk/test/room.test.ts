@@ -251,3 +251,30 @@ test("a final close code ends the room with an error", async () => {
   expect(ada.room.state).toBe("closed");
   expect(ada.live).toBe(0);
 });
+
+test("ICE servers are used as they come, at the host by which the server is known", async () => {
+  world.server.iceServers = [{ urls: ["stun:{host}:8080"] }];
+  const cyn = world.client();
+  await cyn.join({ name: "Cyn" });
+  await world.clock.advance(2000);
+  const used = () => cyn.connections.map(({ configuration }) => configuration.iceServers);
+  expect(used()).toEqual(Array(2).fill([{ urls: ["stun:test:8080"] }]));
+  const turn = { urls: ["turn:{host}:3478?transport=udp", "turn:192.0.2.1"], username: "u", credential: "c" };
+  cyn.socket.deliver({ type: "ice-servers", iceServers: [turn] });
+  await world.clock.advance(0);
+  const told = [{ ...turn, urls: ["turn:test:3478?transport=udp", "turn:192.0.2.1"] }];
+  expect(used()).toEqual(Array(2).fill(told));
+  const dan = world.client();
+  await dan.join({ name: "Dan" });
+  await world.clock.advance(2000);
+  expect(used()).toEqual(Array(3).fill(told));
+});
+
+test("ICE servers of the application stay", async () => {
+  const own = [{ urls: "stun:192.0.2.9" }];
+  const cyn = world.client();
+  await cyn.join({ name: "Cyn", iceServers: own });
+  cyn.socket.deliver({ type: "ice-servers", iceServers: [{ urls: ["stun:{host}"] }] });
+  await world.clock.advance(2000);
+  for (const { configuration } of cyn.connections) expect(configuration.iceServers).toEqual(own);
+});

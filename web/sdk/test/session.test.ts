@@ -45,6 +45,20 @@ describe.each(Object.entries<{ valid: never[] }>(read("fixtures/v1-server.json")
   },
 );
 
+test("a token that comes after the end changes nothing", () => {
+  const policy = fullJitter({ random: () => 0.5 });
+  session = new Session({ client: "test", policy, random: () => 0.5, refreshes: true });
+  session.start(0);
+  session.opened();
+  session.received(WELCOME, 0);
+  session.closed(4002, "", 1);
+  expect(session.awaitsToken).toBe(true);
+  session.close();
+  expect(session.awaitsToken).toBe(false);
+  expect(session.authorize("new", 2)).toEqual([]);
+  expect(session.nextDeadline()).toBeNull();
+});
+
 test("what nobody knows is counted all the same", () => {
   session.start(0);
   session.opened();

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from abc import ABC, abstractmethod
 from typing import Any
 
@@ -14,13 +13,12 @@ from ..events import DialectName, Entry, Event, Forwarded, Notice
 from ..history import Remembered
 from ..limits import Limits
 from ..messages import Message
+from ..names import is_printable
 from ..room import Room
 
-__all__ = ["USER_ID", "Dialect", "explain", "is_printable", "require_room_id"]
+__all__ = ["USER_ID", "Dialect", "explain", "require_room_id"]
 
 USER_ID = re.compile(r"[0-9a-f]{32}")
-
-_DIRECTION_CHARS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
 class Dialect(ABC):
@@ -68,16 +66,9 @@ def explain(value: Any, error: msgspec.ValidationError, types: frozenset[str]) -
     return RefusedError("invalid_message", f"{error}.")
 
 
-def is_printable(text: str) -> bool:
-    """Whether `text` is safe to show and log: no control characters, separators, or changes of direction."""
-    if text.isprintable():
-        return True
-    return not any(unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp") or char in _DIRECTION_CHARS for char in text)
-
-
 def require_room_id(room_id: str, limits: Limits) -> None:
     if not 1 <= len(room_id) <= limits.room_id_chars_max or not is_printable(room_id):
         raise RefusedError(
             "invalid_room_id",
-            f"A roomId has 1 to {limits.room_id_chars_max} characters, none of them control characters.",
+            f"A roomId has 1 to {limits.room_id_chars_max} characters, all of which are seen.",
         )

@@ -54,9 +54,10 @@ from ..messages import (
     SetAccess,
     Update,
 )
+from ..names import is_printable, shows_something
 from ..room import Room
 from ..strict_json import parse
-from .base import USER_ID, Dialect, explain, is_printable, require_room_id
+from .base import USER_ID, Dialect, explain, require_room_id
 
 __all__ = ["V1Dialect"]
 
@@ -64,12 +65,11 @@ _FEATURES_MAX = 32
 _FEATURE_CHARS_MAX = 64
 _CLIENT_CHARS_MAX = 128
 
-_TOKEN_CHARS_MAX = 8192
 _RESUME_TOKEN_CHARS_MAX = 128
 _EPOCH_CHARS_MAX = 64
 _KEY = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
-_UNCOUNTED = ("hello", "ack", "ping")
+_UNCOUNTED = ("hello", "welcome", "ack", "ping", "pong", "draining")
 
 _MESSAGES = (
     Hello
@@ -115,6 +115,10 @@ class _Welcome(_Out, tag="welcome"):
     recovered: bool | None = None
     received: int | None = None
     ref: str | None = None
+
+
+class _IceServers(_Out, tag="ice-servers"):
+    ice_servers: Sequence[dict[str, Any]]
 
 
 class _Authorized(_Out, tag="authorized"):
@@ -281,7 +285,6 @@ class V1Dialect(Dialect):
             Join: self._check_join,
             Update: self._check_update,
             RoomMessage: self._check_room_message,
-            Authorize: self._check_authorize,
             Mute: self._check_mute,
         }
 
@@ -407,6 +410,9 @@ class V1Dialect(Dialect):
     def encode_authorized(self, grants: Grants, expires_in_s: float, ref: str | None) -> bytes:
         return _encode(_Authorized(tuple(sorted(grants.can)), expires_in_s, ref))
 
+    def encode_ice_servers(self, ice_servers: Sequence[dict[str, Any]]) -> bytes:
+        return _encode(_IceServers(ice_servers))
+
     def encode_ack(self, received: int) -> bytes:
         return _encode(_Ack(received))
 
@@ -445,8 +451,6 @@ class V1Dialect(Dialect):
         return error
 
     def _check_hello(self, message: Hello, value: dict[str, Any]) -> None:
-        if message.token is not None:
-            self._check_token(message.token)
         if message.resume is not None and len(message.resume.token) > _RESUME_TOKEN_CHARS_MAX:
             raise RefusedError("invalid_message", f"A resume token has up to {_RESUME_TOKEN_CHARS_MAX} characters.")
         if (
@@ -489,22 +493,15 @@ class V1Dialect(Dialect):
                 "invalid_message", f"to has 1 to {self._limits.message_targets_max} user ids, or is left out."
             )
 
-    def _check_authorize(self, message: Authorize, value: dict[str, Any]) -> None:
-        self._check_token(message.token)
-
-    def _check_token(self, token: str) -> None:
-        if len(token) > _TOKEN_CHARS_MAX:
-            raise RefusedError("invalid_token", f"A token has up to {_TOKEN_CHARS_MAX} characters.")
-
     def _check_mute(self, message: Mute, value: dict[str, Any]) -> None:
         if message.messages is None and not message.media:
             raise RefusedError("invalid_message", "mute needs messages, media or both.")
 
     def _check_name(self, name: str) -> None:
-        if len(name) > self._limits.name_chars_max or not is_printable(name):
+        if len(name) > self._limits.name_chars_max or not is_printable(name) or (name and not shows_something(name)):
             raise RefusedError(
                 "invalid_name",
-                f"A name has up to {self._limits.name_chars_max} characters, none of them control characters.",
+                f"A name has up to {self._limits.name_chars_max} characters, all of which are seen, or none at all.",
             )
 
     def _check_attributes(self, attributes: Raw, value: Any) -> None:

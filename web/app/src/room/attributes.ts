@@ -5,6 +5,7 @@
  */
 
 import type { Attributes } from "sheetbend";
+import { showsSomething, withoutUnseen } from "../unseen.js";
 
 /** Null: the member doesn't say (a bot, or a client of the lesson dialect). */
 export interface MediaState {
@@ -16,9 +17,6 @@ export interface MediaState {
 /** `nameChars` in protocol/codes.json. */
 export const NAME_CHARS_MAX = 64;
 export const NAMELESS = "Guest";
-
-/** As FORBIDDEN in room-name.ts, and the invisible marks that make two names look alike. */
-const INVISIBLE = /[\p{Cc}\p{Cs}\p{Cf}\u2028\u2029]/gu;
 
 export function mediaStateFrom(attributes: Attributes): MediaState {
   return {
@@ -45,8 +43,9 @@ export function ownName(name: string): string {
 
 /** What this person typed as their name, as the server takes it. */
 export function cleanName(typed: string): string {
-  const oneLine = typed.replace(INVISIBLE, "").replace(/\s+/g, " ").trim();
-  return [...oneLine].slice(0, NAME_CHARS_MAX).join("").trim();
+  const oneLine = withoutUnseen(typed).replace(/\s+/g, " ").trim();
+  const name = withoutUnseen([...oneLine].slice(0, NAME_CHARS_MAX).join("")).trim();
+  return showsSomething(name) ? name : "";
 }
 
 function booleanOrNull(value: unknown): boolean | null {

@@ -86,8 +86,9 @@ export class Call {
     return this.#name;
   }
 
-  /** Never throws: a failure is a phase. */
-  async join(name: string): Promise<void> {
+  /** With this token from now on, if one is given. Never throws: a failure is a phase. */
+  async join(name: string, fresh: string | null = null): Promise<void> {
+    if (fresh !== null) this.#options.tokens.keep(fresh);
     const abort = new AbortController();
     const { token } = this.#options.tokens;
     this.#end = () => abort.abort();
@@ -109,11 +110,10 @@ export class Call {
     }
   }
 
-  /** Joins once more after a failure, with what was switched on before; with this token from now on, if one is given. */
-  async retry(token: string | null = null): Promise<void> {
-    if (token !== null) this.#options.tokens.keep(token);
+  /** Joins once more after a failure, with what was switched on before. */
+  async retry(fresh: string | null = null): Promise<void> {
     void this.#options.devices.acquire();
-    await this.join(this.#name.peek());
+    await this.join(this.#name.peek(), fresh);
   }
 
   /** Back to the lobby, from anywhere. */

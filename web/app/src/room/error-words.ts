@@ -41,7 +41,7 @@ const SENTENCES: Readonly<Record<ServerErrorCode | OwnErrorCode, string>> = {
   closed: GONE,
   target_not_found: "They are no longer in the room.",
   room_full: "This room is full.",
-  server_full: "The server has all the rooms it can hold.",
+  server_full: "The server has all the rooms and people it can hold.",
   rate_limited: "That was too much at once for the server.",
   token_required: "This server lets nobody in without a token.",
   invalid_token: "The server doesn't accept this token.",

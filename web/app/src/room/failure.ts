@@ -34,7 +34,7 @@ const FAILURES: ReadonlyMap<string, Failure> = new Map(
     },
     server_full: {
       title: "The server is full",
-      detail: "It has all the rooms it can hold. Try again later.",
+      detail: "It has all the rooms and people it can hold. Try again later.",
       retry: TRY_AGAIN,
       mayReturn: true,
     },

@@ -4,12 +4,14 @@ import { useSignal } from "@preact/signals";
 import type { Devices } from "../media/devices.js";
 import type { LevelMeters } from "../media/level-meters.js";
 import type { Preferences } from "../preferences.js";
+import { cleanToken } from "../token.js";
 import { Brand } from "../ui/brand.js";
 import { PageHeading } from "../ui/page-heading.js";
 import { TroubleBox } from "../ui/trouble-box.js";
 import { cleanName, NAME_CHARS_MAX } from "./attributes.js";
 import { DeviceSelect } from "./device-select.js";
 import { LobbyPreview } from "./lobby-preview.js";
+import { TokenField, TokenHint } from "./token-field.js";
 
 export interface LobbyProps {
   roomName: string;
@@ -17,17 +19,20 @@ export interface LobbyProps {
   meters: LevelMeters;
   preferences: Preferences;
   joining: boolean;
-  onJoin: (name: string) => void;
+  /** `token` is null where none was given. */
+  onJoin: (name: string, token: string | null) => void;
   onHome: () => void;
 }
 
 export function Lobby({ roomName, devices, meters, preferences, joining, onJoin, onHome }: LobbyProps) {
   const name = useSignal(preferences.values.peek().name);
+  const token = useSignal("");
   const join = (event: SubmitEvent) => {
     event.preventDefault();
+    if (joining) return; // Enter in the token's field asks for no button.
     const clean = cleanName(name.value);
     preferences.remember({ name: clean });
-    onJoin(clean);
+    onJoin(clean, cleanToken(token.value) || null);
   };
   return (
     <div class="lobby">
@@ -52,6 +57,11 @@ export function Lobby({ roomName, devices, meters, preferences, joining, onJoin,
               }}
             />
           </label>
+          <details class="lobby-token">
+            <summary>I have a token</summary>
+            <TokenField typed={token} />
+            <TokenHint />
+          </details>
           <button type="submit" class="button primary large" disabled={joining}>
             {joining ? "Joining…" : "Join"}
           </button>

@@ -45,7 +45,7 @@ export function RoomPage(props: RoomPageProps) {
           roomName={roomName}
           preferences={preferences}
           joining={phase.at === "connecting"}
-          onJoin={(name) => void visit.call.join(name)}
+          onJoin={(name, token) => void visit.call.join(name, token)}
           onHome={() => router.openHome()}
         />
       );

@@ -1,10 +1,11 @@
 /** The server asks for a token: a field to paste one into, and what was wrong with the one before. */
 
-import { useSignal } from "@preact/signals";
+import { useComputed, useSignal } from "@preact/signals";
 import { useId } from "preact/hooks";
 import { cleanToken } from "../token.js";
 import { MessagePage } from "../ui/message-page.js";
 import type { TokenProblem } from "./failure.js";
+import { TokenField, TokenHint } from "./token-field.js";
 
 export interface TokenPageProps {
   problem: TokenProblem;
@@ -33,11 +34,12 @@ const WORDS: Readonly<Record<TokenProblem, { title: string; detail: string }>> =
 
 export function TokenPage({ problem, onToken, onLobby }: TokenPageProps) {
   const typed = useSignal("");
-  const isMissing = useSignal(false);
+  const wasMissing = useSignal(false);
   const problemId = useId();
+  const isMissing = useComputed(() => wasMissing.value && cleanToken(typed.value) === "");
   const submit = () => {
     const token = cleanToken(typed.value);
-    if (token === "") isMissing.value = true;
+    if (token === "") wasMissing.value = true;
     else onToken(token);
   };
   const { title, detail } = WORDS[problem];
@@ -52,35 +54,13 @@ export function TokenPage({ problem, onToken, onLobby }: TokenPageProps) {
           submit();
         }}
       >
-        <label class="field">
-          <span class="field-label">Token</span>
-          <textarea
-            class="token"
-            rows={4}
-            dir="ltr"
-            value={typed.value}
-            autocomplete="off"
-            autocapitalize="none"
-            spellcheck={false}
-            aria-invalid={isMissing.value}
-            aria-describedby={isMissing.value ? problemId : undefined}
-            onInput={(event) => {
-              typed.value = event.currentTarget.value;
-              isMissing.value = false;
-            }}
-            onKeyDown={(event) => {
-              if (event.key !== "Enter") return;
-              event.preventDefault(); // A token has one line.
-              submit();
-            }}
-          />
-        </label>
+        <TokenField typed={typed} problemId={isMissing.value ? problemId : null} />
         {isMissing.value && (
           <p id={problemId} class="problem" role="alert">
             Paste the token first.
           </p>
         )}
-        <p class="hint">It stays in this tab, and is shown to nobody but the server.</p>
+        <TokenHint />
         <p class="actions">
           <button type="submit" class="button primary">
             Join

@@ -79,6 +79,7 @@ export class FakePeerConnection {
   /** What was called, in order. */
   readonly log: string[] = [];
   readonly candidates: unknown[] = [];
+  configuration: RTCConfiguration;
   channel: FakeChannel | null = null;
   readonly transceivers: FakeTransceiver[] = [];
   /** What is to be negotiated, and what of it the current offer holds. */
@@ -89,8 +90,9 @@ export class FakePeerConnection {
   #version = 0;
   readonly #network: Network;
 
-  constructor(network: Network = new Map()) {
+  constructor(network: Network = new Map(), configuration: RTCConfiguration = {}) {
     this.#network = network;
+    this.configuration = configuration;
     network.set(this.fingerprint, this);
   }
 
@@ -98,6 +100,10 @@ export class FakePeerConnection {
   needNegotiation(what = `change ${++changes}`): void {
     this.#needs.add(what);
     this.#announce();
+  }
+
+  setConfiguration(configuration: RTCConfiguration): void {
+    this.configuration = configuration;
   }
 
   setLocalDescription(): Promise<void> {
@@ -190,8 +196,6 @@ export class FakePeerConnection {
   getTransceivers(): FakeTransceiver[] {
     return this.transceivers;
   }
-
-  setConfiguration(): void {}
 
   async getStats(): Promise<Map<string, unknown>> {
     return new Map([["fingerprint", this.fingerprint]]);

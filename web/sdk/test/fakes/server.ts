@@ -104,6 +104,7 @@ export class FakeSocket implements Socket {
 }
 
 export class FakeServer {
+  iceServers: object[] = [];
   /** In order of entering. */
   readonly members = new Map<Session, Record>();
   readonly sockets: FakeSocket[] = [];
@@ -228,7 +229,7 @@ export class FakeServer {
       userId: session.userId,
       server: "fake",
       features: [],
-      iceServers: [],
+      iceServers: this.iceServers,
       limits: { pingIntervalS: 15 },
       resumeToken: session.resumeToken,
       can: this.grants,

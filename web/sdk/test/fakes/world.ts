@@ -32,8 +32,8 @@ export class Client {
         }
       } as unknown as Environment["WebSocket"],
       RTCPeerConnection: class {
-        constructor() {
-          const connection = new FakePeerConnection(world.network);
+        constructor(configuration: RTCConfiguration) {
+          const connection = new FakePeerConnection(world.network, configuration);
           client.connections.push(connection);
           // biome-ignore lint/correctness/noConstructorReturn: so that the test sees each one
           return connection;
