@@ -21,6 +21,7 @@ test: $(INSTALLED) $(ASSETS)  ## Every test, browsers included
 	$(BIN)/python -m pytest
 	$(BIN)/python -m simulator
 	$(BIN)/python -m simulator --mutants
+	$(BIN)/python -m benchmarks.soak --minutes 1
 	$(MAKE) fuzz
 
 check: $(INSTALLED) $(ASSETS)  ## Lint, format, types

@@ -192,7 +192,7 @@ class Session:
         self._awaits_proof = True
 
     def relays_to(self, header: bytes, size: int) -> str | None:
-        """Return whom a relay frame of `size` bytes is for; None if there is nobody (any more). Raises RefusedError, uncounted."""
+        """Return whom a relay frame of `size` bytes is for, None if nobody. Raises RefusedError, uncounted."""
         try:
             if "relay" not in self.features:
                 raise RefusedError("binary_not_supported", "Binary messages need the feature relay.")
