@@ -15,6 +15,7 @@ ALLOWED = {
     "brokers": {"brokers", "core", "errors"},
     "server": {"server", "brokers", "core", "errors", "__init__"},
     "cli": {"cli", "server", "core", "errors", "__init__"},
+    "client": {"client", "core", "errors", "__init__"},
     "errors": set(),
 }
 CORE_MAY_IMPORT = {"msgspec"}

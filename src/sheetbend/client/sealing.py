@@ -254,15 +254,17 @@ class SafetyWords:
         self._is_first = is_first
         self._nonce = nonce
         self._commitment = b""
-        self._expected = b"" if is_first else _COMMIT
-        """The kind of the message that must come next; empty for none."""
+        self._expected: bytes | None = None if is_first else _COMMIT
+        """The kind of the message that must come next; empty for none, None before `start`."""
         self.words: tuple[int, ...] | None = None
         """Once the exchange is over. What they look like stands in `safety_words`."""
 
     def start(self) -> bytes | None:
-        """The message to send first; None for the second member, who waits."""
+        """The message to send first, once; None for the second member, who waits. Raises `words_refused`."""
         if not self._is_first:
             return None
+        if self._expected is not None:  # a nonce that was revealed must not be committed to again
+            raise SealingError("words_refused", "The exchange of safety words has begun.")
         self._expected = _NONCE
         return _COMMIT + _commitment(self._nonce)
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
-
 from msgspec import Struct
 
 from .events import Said
@@ -45,7 +43,7 @@ class History:
     def __init__(self, limits: Limits, budget: Budget) -> None:
         self._limits = limits
         self._budget = budget
-        self._entries: deque[Remembered] = deque()
+        self._entries: list[Remembered] = []
         self._bytes = 0
         self._forgotten = 0
         """The offset of the last message that is no longer here; 0 if all are."""
@@ -91,7 +89,7 @@ class History:
             self._forget_oldest()
 
     def _forget_oldest(self) -> None:
-        entry = self._entries.popleft()
+        entry = self._entries.pop(0)
         self._bytes -= entry.size
         self._budget.bytes_left += entry.size
         self._forgotten = entry.said.offset

@@ -125,7 +125,8 @@ class Session:
         """The rooms it is in, by id. A view: the broker changes them."""
         self.stream: Stream = Stream(limits.resume_messages_max, limits.resume_bytes_max)
         """Its messages both ways; `lesson` only counts what came."""
-        self._rooms_by_tag: dict[bytes, Room] = {}
+        self._rooms_by_tag: dict[bytes, Room] | None = None
+        """Made when it is needed."""
         self.features: tuple[str, ...] = ()
         """What the client and the server both know besides."""
         self.grants = Grants()
@@ -200,6 +201,8 @@ class Session:
                 raise RefusedError("invalid_message", "A binary message is a relay frame, with its whole header.")
             if size > (most := self._limits.relay_frame_bytes_max):
                 raise RefusedError("message_too_big", f"A relay frame has at most {most} bytes.")
+            if self._rooms_by_tag is None:
+                self._rooms_by_tag = {room_tag(room_id): room for room_id, room in self.rooms.items()}
             room = self._rooms_by_tag.get(header[ROOM_AT:MEMBER_AT])
             sender = None if room is None else room.members.get(self.user_id)
             if room is None or sender is None:
@@ -224,12 +227,12 @@ class Session:
     def entered(self, room: Room) -> None:
         """The broker let it in, or into the lobby."""
         self.rooms[room.id] = room
-        self._rooms_by_tag[room_tag(room.id)] = room
+        self._rooms_by_tag = None
 
     def left(self, room_id: str) -> None:
         """The broker let it out."""
         self.rooms.pop(room_id, None)
-        self._rooms_by_tag.pop(room_tag(room_id), None)
+        self._rooms_by_tag = None
 
     def end(self, reason: LeftReason = "disconnect") -> Effects:
         """Leave every room; nothing more can be done."""

@@ -6,9 +6,7 @@ message; where in the stream it stands is known by counting.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
-from itertools import islice
 
 __all__ = ["Stream"]
 
@@ -38,7 +36,7 @@ class Stream:
         self.received = 0
         self._messages_max = messages_max
         self._bytes_max = bytes_max
-        self._kept: deque[bytes] = deque()
+        self._kept: list[bytes] = []
         """The last of what was sent: the newest is number `sent`."""
         self.keep: Callable[[bytes], None] = self._kept.append
         """Counts a message that is being sent, or would be if there were a connection."""
@@ -73,10 +71,8 @@ class Stream:
             return False
         self._acknowledged = received
         if received > self._gone:
-            drop = self._kept.popleft
-            for _ in range(received - self._gone):
-                drop()
-            self._gone = self._counted = received  # their bytes are counted anew when somebody asks
+            del self._kept[: received - self._gone]
+            self._gone = self._counted = received  # what is left is counted anew when somebody asks
             self._bytes = 0
         return True
 
@@ -90,8 +86,15 @@ class Stream:
     def bound(self) -> None:
         """Let go of the oldest where too much is kept."""
         self._count()
-        while self._bytes > self._bytes_max or len(self._kept) > self._messages_max:
-            self._drop()
+        too_many = len(self._kept) - self._messages_max
+        if self._bytes <= self._bytes_max and too_many <= 0:
+            return
+        gone = 0
+        while self._bytes > self._bytes_max or gone < too_many:
+            self._bytes -= len(self._kept[gone])
+            gone += 1
+        del self._kept[:gone]
+        self._gone += gone
 
     def forget(self) -> None:
         """Keep nothing of what was sent so far."""
@@ -100,10 +103,5 @@ class Stream:
         self._kept.clear()
 
     def _count(self) -> None:
-        fresh = self.sent - self._counted
-        self._bytes += sum(map(len, islice(reversed(self._kept), fresh)))
-        self._counted += fresh
-
-    def _drop(self) -> None:
-        self._bytes -= len(self._kept.popleft())
-        self._gone += 1
+        self._bytes += sum(map(len, self._kept[self._counted - self._gone :]))
+        self._counted = self.sent

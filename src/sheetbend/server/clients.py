@@ -66,7 +66,6 @@ class Client:
         "session",
         "silent_s",
         "told",
-        "user_id_bytes",
     )
 
     def __init__(self, session: Session, dialect: Dialect, outbox: Outbox, address: Address) -> None:
@@ -75,7 +74,6 @@ class Client:
         self.outbox: Outbox | None = outbox
         self.keep: Callable[[Text], None] | None = None
         """Takes what is sent, so that it can be sent again; None in `lesson`."""
-        self.user_id_bytes = bytes.fromhex(session.user_id)
         self.address = address
         self.excess: TokenBucket | None = None
         """What it may still send over its rates before it is cut off; None as long as it keeps to them."""

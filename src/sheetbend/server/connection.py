@@ -81,8 +81,9 @@ class Connection(WSListener):
         self._heard = True
         self._is_busy = False
         """Whether something waits to be sent."""
-        self._relay_left: TokenBucket
-        self._relay_queue = RelayQueue(limits)
+        self._relay_left: TokenBucket | None = None
+        self._relay_queue: RelayQueue | None = None
+        """Frames that wait. Made when it is needed, as most connections relay nothing."""
         self._liveness = Liveness(limits)
         self._is_closing = False
         self._closing_s = 0.0
@@ -95,7 +96,6 @@ class Connection(WSListener):
         transport.underlying_transport.set_write_buffer_limits(high=1, low=0)
         self.send = partial(transport.send, _TEXT)
         self._frames_left = TokenBucket(self._limits.frame_rate, self._now())
-        self._relay_left = TokenBucket(self._limits.relay_rate, self._now())
         self._connections.add(self)
         self._hub.connect(self._dialect, self, self._address)
 
@@ -129,7 +129,7 @@ class Connection(WSListener):
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
         self.send = _discard
-        self._relay_queue.clear()
+        self._relay_queue = None
         self._connections.discard(self)
         self._end_session()
 
@@ -145,6 +145,8 @@ class Connection(WSListener):
             self.send = partial(self.transport.send, _TEXT)
         while self._relay_queue and not self._is_busy:
             self._send_relayed(self._relay_queue.take())
+        if not self._relay_queue:
+            self._relay_queue = None
 
     def close_slow(self) -> None:
         self.close(CloseCode.SLOW_CONSUMER, "too much is waiting for you")
@@ -159,6 +161,8 @@ class Connection(WSListener):
     def relay(self, frame: bytearray) -> None:
         if self._is_busy or self._relay_queue:  # so that never more than one frame is ahead of a message
             sender = bytes(frame[RELAY_ROOM_BYTES + MEMBER_AT : RELAY_ROOM_BYTES + HEADER_BYTES])
+            if self._relay_queue is None:
+                self._relay_queue = RelayQueue(self._limits)
             self._relay_queue.put(sender, frame[RELAY_ROOM_BYTES], frame)
         else:
             self._send_relayed(frame)
@@ -173,7 +177,7 @@ class Connection(WSListener):
             return
         self._is_closing = True
         self.send = _discard
-        self._relay_queue.clear()
+        self._relay_queue = None
         log.debug("closing", user_id=self._user_id, code=int(code), reason=reason)
         self._send_close(code, reason)
         self._end_session()
@@ -181,7 +185,9 @@ class Connection(WSListener):
     @property
     def waiting_bytes(self) -> int:
         """What the peer hasn't taken yet."""
-        return 0 if self._is_closing else self._outbox_bytes + self._relay_queue.waiting_bytes
+        if self._is_closing:
+            return 0
+        return self._outbox_bytes + (0 if self._relay_queue is None else self._relay_queue.waiting_bytes)
 
     async def wait_closed(self) -> None:
         """Return when the socket is gone."""
@@ -230,6 +236,8 @@ class Connection(WSListener):
         if self._client is None:
             return
         left = self._relay_left
+        if left is None:
+            left = self._relay_left = TokenBucket(self._limits.relay_rate, self._now())
         if not left.spend(max(len(payload), _RELAY_COST_MIN)):
             self._read_slower(left.debt_s(self._now()))
         self._hub.receive_relayed(self._client, payload)
@@ -297,7 +305,7 @@ class Connection(WSListener):
         else:
             self._is_closing = True
             self.send = _discard
-            self._relay_queue.clear()
+            self._relay_queue = None
             self.transport.send(WSMsgType.CLOSE, None)  # send_close() would put code 0 on the wire
             self._end_session()
         self.transport.disconnect()

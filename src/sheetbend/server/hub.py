@@ -148,7 +148,9 @@ class Hub:
         if target is not None:
             frame = bytearray(RELAY_ROOM_BYTES)
             frame += payload
-            frame[RELAY_ROOM_BYTES + MEMBER_AT : RELAY_ROOM_BYTES + HEADER_BYTES] = client.user_id_bytes
+            frame[RELAY_ROOM_BYTES + MEMBER_AT : RELAY_ROOM_BYTES + HEADER_BYTES] = bytes.fromhex(
+                client.session.user_id
+            )
             self._broker.relay(target, frame)
 
     def refuse_unread(self, client: Client, error: RefusedError) -> None:
