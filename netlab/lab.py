@@ -20,7 +20,7 @@ from .conntrack import forget_flows
 from .namespaces import Namespace, remove_leftovers
 from .nat import OPEN, UDP_MARK, Nat
 
-__all__ = ["ROOT", "SERVER_ADDRESS", "SERVER_PORT", "TURN_ADDRESS", "Lab", "Peer"]
+__all__ = ["PRIVATE_NETWORKS", "ROOT", "SERVER_ADDRESS", "SERVER_PORT", "TURN_ADDRESS", "Lab", "Peer"]
 
 ROOT = Path(__file__).parents[1]
 SERVER_ADDRESS = "198.51.100.1"
@@ -28,6 +28,8 @@ SERVER_ADDRESS = "198.51.100.1"
 SERVER_PORT = 443
 #: A second address, so that TURN can have port 443 as well.
 TURN_ADDRESS = "198.51.100.2"
+#: All addresses here are special ones, to which a TURN server relays only where it is told so.
+PRIVATE_NETWORKS = ("10.0.0.0/8", "192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24")
 
 _DELAY = "delay"
 _DELAY_TABLE = 100

@@ -16,7 +16,6 @@ from typing import Any, Self
 from playwright.sync_api import Page, sync_playwright
 
 from .browsers import Person, person
-from .ice_servers import ice_servers
 from .lab import Lab
 from .nat import NATS, Nat
 from .server import Server
@@ -114,8 +113,7 @@ class Matrix:
     def __enter__(self) -> Self:
         with ExitStack() as stack:
             stack.enter_context(self._lab)
-            stack.enter_context(Server(self._lab))
-            self._ice_servers = stack.enter_context(ice_servers(self._lab, with_turn=self._with_turn))
+            stack.enter_context(Server(self._lab, with_turn=self._with_turn))
             playwright = stack.enter_context(sync_playwright())
             self._people = [stack.enter_context(person(playwright, peer)) for peer in self._lab.peers]
             self._exit = stack.pop_all()
@@ -141,7 +139,7 @@ class Matrix:
         page = who.open("reach.html")
         page.evaluate("() => lab.prepare()")
         room = f"cell-{self._rooms}"
-        page.evaluate("(options) => lab.join(...options)", [Server.websocket_url, room, self._ice_servers])
+        page.evaluate("(options) => lab.join(...options)", [Server.websocket_url, room])
         return page
 
 

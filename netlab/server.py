@@ -1,19 +1,32 @@
-"""`sheetbend serve` of this work tree, at the server's site, on the port that even strict networks leave open."""
+"""`sheetbend serve` of this work tree, at the server's site, on the port that even strict networks leave open.
+
+It answers STUN itself. With TURN coturn listens on the site's second address, on that port too, and answers STUN there.
+"""
 
 from __future__ import annotations
 
 import subprocess
 import sys
 import tempfile
+import time
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
 
-from .lab import ROOT, SERVER_ADDRESS, SERVER_PORT, Lab
+from .lab import PRIVATE_NETWORKS, ROOT, SERVER_ADDRESS, SERVER_PORT, TURN_ADDRESS, Lab
 
 __all__ = ["Server"]
 
 _READY = "Sheetbend is ready: "
+_TURN_WORKS = '"event": "turn_works"'
+_TURN_URLS = 2
+"""Over UDP and over TCP: each is tried by the server before it is offered."""
+_TURN_TIMEOUT_S = 20.0
+_TURN = (
+    *("--turn", "coturn", "--turn-port", str(SERVER_PORT)),
+    *("--ice-host", TURN_ADDRESS, "--ice-name", TURN_ADDRESS, "--stun-url", f"stun:{TURN_ADDRESS}:{SERVER_PORT}"),
+    *(argument for network in PRIVATE_NETWORKS for argument in ("--turn-allow", network)),
+)
 
 
 class Server:
@@ -22,10 +35,11 @@ class Server:
     url = f"https://{SERVER_ADDRESS}/"
     websocket_url = f"wss://{SERVER_ADDRESS}/ws"
 
-    def __init__(self, lab: Lab, arguments: tuple[str, ...] = ()) -> None:
+    def __init__(self, lab: Lab, *, with_turn: bool = False) -> None:
         self._site = lab.site
+        self._with_turn = with_turn
         # Browsers give camera and cryptography to secure pages alone.
-        self._command = [sys.executable, "-m", "sheetbend", "serve", "--tls", "auto", *arguments]
+        self._command = [sys.executable, "-m", "sheetbend", "serve", "--tls", "auto", *(_TURN if with_turn else ())]
         self._command += ["--host", SERVER_ADDRESS, "--port", str(SERVER_PORT), "--log-format", "json"]
         self._process: subprocess.Popen[str] | None = None
         self._exit = ExitStack()
@@ -53,6 +67,19 @@ class Server:
         if not first.startswith(_READY):
             self._errors.seek(0)
             raise RuntimeError(f"the server did not start: {first}{self._errors.read()}")
+        if self._with_turn:
+            self._wait_for_turn()
+
+    def _wait_for_turn(self) -> None:
+        deadline = time.monotonic() + _TURN_TIMEOUT_S
+        while (log := self._log()).count(_TURN_WORKS) < _TURN_URLS:
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"TURN does not work: {log}")
+            time.sleep(0.05)
+
+    def _log(self) -> str:
+        self._errors.seek(0)
+        return self._errors.read()
 
     def _kill(self) -> None:
         if self._process is None:

@@ -15,7 +15,6 @@ from playwright.sync_api import Page, sync_playwright
 
 from . import faults
 from .browsers import person
-from .ice_servers import ice_servers
 from .lab import Lab
 from .nat import PORT_RESTRICTED
 from .server import Server
@@ -81,13 +80,12 @@ def stream_through(fault: str, *, round_trip_ms: float) -> StreamOutcome | None:
     with ExitStack() as stack:
         lab = stack.enter_context(Lab(round_trip_ms=round_trip_ms))
         server = stack.enter_context(Server(lab))
-        servers = stack.enter_context(ice_servers(lab, with_turn=False))
         playwright = stack.enter_context(sync_playwright())
         pages = []
         for peer in lab.peers:
             peer.stand_behind(PORT_RESTRICTED)
             pages.append(stack.enter_context(person(playwright, peer)).open("stream.html"))
-            pages[-1].evaluate("(options) => lab.join(...options)", [Server.websocket_url, "stream", servers])
+            pages[-1].evaluate("(options) => lab.join(...options)", [Server.websocket_url, "stream"])
         _wait(pages, _are_connected, CONNECT_TIMEOUT_S)
         if not all(report["canSend"] for report in _reports(pages)):
             return None

@@ -48,9 +48,8 @@ window.lab = {
   },
 
   /** Resolves when it is in the room. */
-  async join(url, roomId, iceServers) {
-    const options = iceServers ? { room: roomId, iceServers } : { room: roomId };
-    const room = await connect(url, options);
+  async join(url, roomId) {
+    const room = await connect(url, { room: roomId });
     hear(room, () => {
       report.firstMessageAt ??= now();
     });

@@ -61,9 +61,8 @@ async function notePath() {
 window.lab = {
   report,
 
-  async join(url, roomId, iceServers) {
-    const options = iceServers ? { room: roomId, iceServers } : { room: roomId };
-    const room = await connect(url, options);
+  async join(url, roomId) {
+    const room = await connect(url, { room: roomId });
     room.on("error", fail);
     room.on("member", meet);
     notePath();

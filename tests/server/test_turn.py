@@ -33,6 +33,7 @@ from structlog.testing import capture_logs
 
 from sheetbend.core.limits import Limits
 from sheetbend.errors import ConfigurationError
+from sheetbend.server.config import ServerConfig
 from sheetbend.server.ice_config import IceConfig
 from sheetbend.server.turn.coturn import CoturnSettings, settings_of, taken_port
 from sheetbend.server.turn.credentials import load_turn_secrets, turn_credentials, turn_secrets_of
@@ -574,3 +575,24 @@ def test_an_outer_address_of_another_kind_is_a_mistake() -> None:
     ice = IceConfig(turn="coturn", turn_external_ip=ip_address("2001:db8::1"))
     with pytest.raises(ConfigurationError, match="--turn-external-ip"):
         settings_of(ice, "127.0.0.1", secrets=[SECRET], tls_cert=None, tls_key=None, limits=Limits())
+
+
+@pytest.mark.parametrize(
+    ("host", "ice", "is_fine"),
+    [
+        ("127.0.0.1", {}, False),
+        ("127.0.0.1", {"host": "127.0.0.2", "stun_urls": ("stun:127.0.0.2:3478",)}, True),
+        ("127.0.0.1", {"host": "127.0.0.2"}, False),
+        ("0.0.0.0", {"host": "127.0.0.2", "stun_urls": ()}, False),
+        ("127.0.0.1", {"host": "127.0.0.1", "stun_urls": ()}, False),
+    ],
+)
+def test_coturn_may_have_our_port_number_on_an_address_that_is_all_its_own(
+    host: str, ice: dict[str, Any], is_fine: bool
+) -> None:
+    config = IceConfig(turn="coturn", turn_port=3478, **ice)
+    if is_fine:
+        ServerConfig(host=host, port=3478, ice=config)
+    else:
+        with pytest.raises(ConfigurationError, match="is coturn's"):
+            ServerConfig(host=host, port=3478, ice=config)

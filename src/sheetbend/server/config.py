@@ -62,8 +62,10 @@ class ServerConfig:
             raise ConfigurationError("bad_auth", "Token keys and --token-audience do nothing without --auth token.")
         if self.token_audience == "":
             raise ConfigurationError("bad_auth", "--token-audience takes a name, not nothing.")
-        if self.ice.turn and self.port in (self.ice.turn_port, self.ice.turn_tls_port):
-            raise ConfigurationError("bad_port", f"--port {self.port} is coturn's: give another.")
+        if self.ice.turn and self._meets_coturn and self.port in (self.ice.turn_port, self.ice.turn_tls_port):
+            raise ConfigurationError(
+                "bad_port", f"--port {self.port} is coturn's: give another, or both --ice-host and --stun-url."
+            )
         for origin in self.allow_origins:
             if _ORIGIN.fullmatch(origin) is None:
                 raise ConfigurationError(
@@ -75,6 +77,12 @@ class ServerConfig:
                     "bad_origin",
                     f"--allow-origin {origin} never matches: browsers send it in lower case, without a default port.",
                 )
+
+    @property
+    def _meets_coturn(self) -> bool:
+        """Whether something of ours listens where coturn does; STUN does unless others answer it."""
+        hosts = {self.host, self.ice.host or self.host}
+        return len(hosts) == 1 or not hosts.isdisjoint({"0.0.0.0", "::", ""}) or self.ice.stun_urls is None
 
     @property
     def is_secure(self) -> bool:
