@@ -82,9 +82,10 @@ class SimulatedClient:
         self.tell(outputs)
 
     def repeat(self) -> None:
-        """Send what it said first of all that is not answered yet once more."""
+        """Send what it said first of all that is not answered yet once more; in the same session, as nobody knows what
+        became of it in another."""
         pending = next((each for each in self.room._pending.values() if each.is_sent), None)
-        if pending is not None:
+        if pending is not None and self.room.is_in:
             self.repeated.add(pending.message["id"])
             self.tell([Send(pending.message)])
 

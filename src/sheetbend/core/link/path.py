@@ -16,7 +16,7 @@ __all__ = ["Path"]
 ACK_DELAY_S = 0.01
 """For how long an acknowledgement waits for more to acknowledge."""
 QUIET_MIN_S = 0.15
-QUIET_MAX_S = 4.0
+QUIET_MAX_S = 1.5
 QUIET_UNKNOWN_S = 0.6
 """Before the first round trip is known."""
 PING_MIN_S = 0.1

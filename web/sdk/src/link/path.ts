@@ -14,7 +14,7 @@ export const NEVER = Number.POSITIVE_INFINITY;
 /** For how long an acknowledgement waits for more to acknowledge. */
 const ACK_DELAY_S = 0.01;
 const QUIET_MIN_S = 0.15;
-const QUIET_MAX_S = 4;
+const QUIET_MAX_S = 1.5;
 /** Before the first round trip is known. */
 const QUIET_UNKNOWN_S = 0.6;
 /** A quiet path is asked at intervals that double between these. */
