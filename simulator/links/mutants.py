@@ -168,7 +168,11 @@ MUTANTS: dict[str, tuple[Any, str, Callable[[Any], Any]]] = {
     "numbers_start_again": (Path, "up", _numbers_start_again),
     "quiet_paths_are_not_asked": (Path, "pinged", lambda original: lambda self, now: setattr(self, "ping_at", None)),
     "quiet_paths_are_trusted": (Path, "fell_quiet", _waits_for_ever),
-    "reset_is_not_told": (Link, "_stream_reset", lambda original: _nothing),
+    "reset_is_not_told": (
+        link_module,
+        "_STREAM_HANDLERS",
+        lambda original: {**original, RecordKind.STREAM_RESET: _nothing},
+    ),
     "streams_mix": (Outgoing, "write", _streams_mix),
     "very_patient": (path_module, "QUIET_MIN_S", lambda original: 30.0),
     "window_has_no_end": (link_module, "WINDOW_BYTES", _window_has_no_end),
