@@ -64,9 +64,10 @@ def _run_matrix(options: argparse.Namespace) -> int:
                 outcomes.append(matrix.attempt(cell))
                 print(_row(outcomes[-1]), flush=True)
     bad = sum(bool(outcome.faults) for outcome in outcomes)
+    slow = sum(outcome.is_slow for outcome in outcomes)
     print(
-        f"{len(outcomes) - bad} of {len(outcomes)} cells as they should be, in {time.monotonic() - started:.0f} s. "
-        f"Times in ms from the newcomer's join; a round trip is {round_trip_ms:g} ms."
+        f"{len(outcomes) - bad} of {len(outcomes)} cells as they should be, {slow} slow, "
+        f"in {time.monotonic() - started:.0f} s. Times in ms from the newcomer's join; a round trip is {round_trip_ms:g} ms."
     )
     if options.json:
         options.json.write_text(json.dumps([outcome.as_json() for outcome in outcomes], indent=2) + "\n")
@@ -104,7 +105,7 @@ def _row(outcome: Outcome) -> str:
         ms(outcome.turn_ms),
         ms(outcome.direct_ms),
         ms(outcome.picture_ms),
-        "; ".join(outcome.faults),
+        "; ".join([*outcome.faults, *(["slow"] if outcome.is_slow else [])]),
     )
 
 
