@@ -67,7 +67,8 @@ def _run_matrix(options: argparse.Namespace) -> int:
     slow = sum(outcome.is_slow for outcome in outcomes)
     print(
         f"{len(outcomes) - bad} of {len(outcomes)} cells as they should be, {slow} slow, "
-        f"in {time.monotonic() - started:.0f} s. Times in ms from the newcomer's join; a round trip is {round_trip_ms:g} ms."
+        f"in {time.monotonic() - started:.0f} s. Times in ms from the newcomer's join; "
+        f"a round trip is {round_trip_ms:g} ms."
     )
     if options.json:
         options.json.write_text(json.dumps([outcome.as_json() for outcome in outcomes], indent=2) + "\n")
