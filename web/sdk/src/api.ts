@@ -31,6 +31,14 @@ export interface ConnectOptions {
    * `not_admitted`. Called again if you come to wait after a reconnect, with the room `reconnecting` meanwhile.
    */
   onWaiting?: () => void;
+  /**
+   * The text behind `#` in the room's link; `newRoomSecret()` makes one. What members send each other, their calls
+   * included, is then closed to the server itself, and to whoever hasn't the same text: such members are there, but
+   * can't be reached. Never sent to anybody. `connect` rejects with `sealing_unavailable` where nothing can be sealed.
+   */
+  secret?: string;
+  /** Lets no address of this computer out: only TURN servers and the WebSocket are used. Default: false. */
+  relayOnly?: boolean;
   /** Used in place of the servers that the server names in `welcome`. */
   iceServers?: RTCIceServer[];
   /** Default: `fullJitter()`, from 250 ms doubling to 10 s, never giving up. */
@@ -46,6 +54,24 @@ export type RoomState = "connected" | "reconnecting" | "closed";
 
 /** How a peer connection does, as a person would say it. `reconnecting` and `failed` mend themselves where they can. */
 export type MemberConnection = "connecting" | "connected" | "reconnecting" | "failed";
+
+/**
+ * How what is sent to a member gets there: through the server, by the peer connection, or by the peer connection and a
+ * TURN server.
+ */
+export type Path = "relay" | "direct" | "turn";
+
+/**
+ * What closes the conversation with a member: the secret in the room's link, or keys that the two have agreed on, which
+ * `safetyWords` show to be theirs.
+ */
+export type Sealing = "secret" | "keys";
+
+/** Bytes a second, of frames, over about the last second. */
+export interface Rates {
+  readonly sent: number;
+  readonly received: number;
+}
 
 /** Why somebody is gone: said goodbye, was lost, was put out by a moderator, or its token ran out. */
 export type LeftReason = "leave" | "disconnect" | "removed" | "expired";
@@ -279,12 +305,60 @@ export interface Member extends Emits<MemberEvents> {
   readonly connection: MemberConnection;
   /** By stream id; up to 16. */
   readonly streams: ReadonlyMap<string, RemoteStream>;
+  /** How what is sent reaches it now; null while nothing does. */
+  readonly path: Path | null;
+  /** Round-trip time of that path in milliseconds; null until it is known. */
+  readonly rttMs: number | null;
+  readonly rates: Rates;
+  /** Null if it is closed by nothing: the member, or this page, has no keys. Then `send` rejects. */
+  readonly sealing: Sealing | null;
+  /**
+   * Seven numbers below 64, for people to compare: where they are the same on both sides, nobody stands in between.
+   * `sheetbend/safety-words` has pictures and names for them. Null until both have them.
+   */
+  readonly safetyWords: readonly number[] | null;
   /** Statistics of the peer connection; empty where there is none. */
   getStats(): Promise<RTCStatsReport>;
+  /**
+   * Sends a message to this member, from the moment it is there: through the server at first, directly as soon as that
+   * works, and through the server again where it doesn't any more.
+   *
+   * Reliable messages of up to 1 MiB arrive once and in order, also across reconnects of either side; the promise
+   * resolves when the member has it. With `reliable: false` one of up to 16 000 bytes arrives at most once, and is
+   * dropped where it can't be sent at once; the promise resolves then too. Rejects with
+   *
+   * - `delivery_unknown` if the member was lost before it acknowledged the message
+   * - `member_gone` if it is gone already, `closed` if the room is
+   * - `too_many_pending` while 8 MiB wait, `message_too_big`
+   * - `sealing_unavailable` where `sealing` is null, `link_broken` if the member's program broke the protocol
+   */
+  send(data: string | ArrayBuffer | ArrayBufferView, options?: { reliable?: boolean }): Promise<void>;
+  /**
+   * Opens a stream of bytes both ways; the member gets a `stream` event. As reliable as messages, and in step with its
+   * reader: who reads slowly makes the writer wait. `label` says what it is, up to 1024 bytes.
+   *
+   * @throws SheetbendError `too_many_streams` if 128 of ours are open, `invalid_label`, and as `send`
+   */
+  stream(label?: string): MemberStream;
+}
+
+/** A stream of bytes to and from a member. */
+export interface MemberStream {
+  readonly label: string;
+  /** Ends when the member has closed its side; errs with `stream_reset` if it gave up, or as `send` if it is lost. */
+  readonly readable: ReadableStream<Uint8Array<ArrayBuffer>>;
+  /** Errs with `stream_stopped` if the member wants no more. To be closed means that all is sent, not that it is read. */
+  readonly writable: WritableStream<ArrayBuffer | ArrayBufferView>;
 }
 
 /** Events of a member. */
 export interface MemberEvents {
+  /** Of `Member.send` at the other side: text as text, bytes as bytes. */
+  message: [data: string | Uint8Array<ArrayBuffer>, how: { reliable: boolean }];
+  /** The member opened a stream. Where nobody listens it is refused. */
+  stream: [stream: MemberStream];
+  path: [path: Path | null];
+  safetywords: [words: readonly number[]];
   track: [track: MediaStreamTrack, stream: MediaStream, label: string];
   /** The stream's last track went. */
   streamremoved: [stream: MediaStream, label: string];

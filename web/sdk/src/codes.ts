@@ -42,6 +42,16 @@ export const SERVER_ERRORS = {
   not_waiting: false,
 } as const;
 
+/** Those of them with which the same may succeed later. (What only types name costs a page nothing.) */
+export const RETRYABLE_SERVER_ERRORS: readonly string[] = [
+  "target_not_found",
+  "room_full",
+  "server_full",
+  "rate_limited",
+  "room_locked",
+  "muted",
+] satisfies (keyof typeof SERVER_ERRORS)[];
+
 /** The standard close codes after which a client connects again. */
 export const RECONNECT_ON_STANDARD_CODES: readonly number[] = [1001, 1005, 1006, 1011, 1012, 1013, 1014];
 

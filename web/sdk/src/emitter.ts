@@ -28,9 +28,10 @@ export class Emitter<Events extends { [K in keyof Events]: unknown[] }> implemen
     this.#listeners[type]?.delete(listener);
   }
 
-  /** Calls every listener; what one throws surfaces as an uncaught error. */
-  emit<K extends keyof Events>(type: K, ...values: Events[K]): void {
-    for (const listener of [...(this.#listeners[type] ?? [])]) {
+  /** Calls every listener; what one throws surfaces as an uncaught error. Returns whether there was one. */
+  emit<K extends keyof Events>(type: K, ...values: Events[K]): boolean {
+    const listeners = [...(this.#listeners[type] ?? [])];
+    for (const listener of listeners) {
       try {
         listener(...values);
       } catch (error) {
@@ -39,5 +40,6 @@ export class Emitter<Events extends { [K in keyof Events]: unknown[] }> implemen
         });
       }
     }
+    return listeners.length > 0;
   }
 }

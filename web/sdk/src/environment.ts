@@ -2,8 +2,14 @@
  * Everything the SDK takes from the browser, as one value, so that tests can give it fakes.
  */
 
+import { toHex } from "./bytes.js";
+import { KeyPair } from "./sealing.js";
+
 /** The part of `WebSocket` that is used. */
-export type Socket = Pick<WebSocket, "protocol" | "send" | "close" | "onopen" | "onmessage" | "onclose">;
+export type Socket = Pick<
+  WebSocket,
+  "protocol" | "binaryType" | "bufferedAmount" | "send" | "close" | "onopen" | "onmessage" | "onclose"
+>;
 
 /** What the browser provides. The default is made of the page's globals. */
 export interface Environment {
@@ -16,10 +22,15 @@ export interface Environment {
   clearTimeout(timer: number): void;
   /** Uniform in [0, 1). */
   random(): number;
+  /** As `KeyPair.generate`. */
+  generateKeys(): Promise<KeyPair>;
   /** 32 hexadecimal digits that nobody can guess. */
   randomToken(): string;
-  /** Calls back when the network returned or changed, or may have while nobody looked. Returns the function that stops it. */
-  onNetworkChange(callback: () => void): () => void;
+  /**
+   * Calls back when the network returned or changed (`isCertain`), or may have while nobody looked. Returns the function
+   * that stops it.
+   */
+  onNetworkChange(callback: (isCertain: boolean) => void): () => void;
   /** Calls back when the page goes for good (`pagehide`, not into the back-forward cache). Returns the function that stops it. */
   onPageGone(callback: () => void): () => void;
 }
@@ -34,6 +45,7 @@ export function browserEnvironment(): Environment {
     setTimeout: (callback, delayMs) => window.setTimeout(callback, delayMs),
     clearTimeout: (timer) => window.clearTimeout(timer),
     random: () => Math.random(),
+    generateKeys: () => KeyPair.generate(),
     randomToken,
     onNetworkChange,
     onPageGone: (callback) =>
@@ -46,19 +58,19 @@ export function browserEnvironment(): Environment {
 }
 
 function randomToken(): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return toHex(crypto.getRandomValues(new Uint8Array(16)));
 }
 
-function onNetworkChange(callback: () => void): () => void {
+function onNetworkChange(callback: (isCertain: boolean) => void): () => void {
+  const changed = () => callback(true);
   const stop = [
-    listen(window, "online", callback),
+    listen(window, "online", changed),
     // Timers of pages in the background come late, and not at all while the computer sleeps.
-    listen(document, "visibilitychange", () => document.visibilityState === "visible" && callback()),
+    listen(document, "visibilitychange", () => document.visibilityState === "visible" && callback(false)),
   ];
   // Only Chromium tells that Wi-Fi was changed for mobile data while both were up.
   const connection: unknown = Reflect.get(navigator, "connection");
-  if (connection instanceof EventTarget) stop.push(listen(connection, "change", callback));
+  if (connection instanceof EventTarget) stop.push(listen(connection, "change", changed));
   return () => {
     for (const each of stop) each();
   };

@@ -3,40 +3,64 @@
  *
  *     SheetbendError
  *     ├── theirs: a code of the protocol (SERVER_ERRORS)
- *     └── ours:   connection_failed, delivery_unknown, token_unavailable, closed, aborted, too_many_pending,
- *                   invalid_argument
+ *     └── ours:   of `OwnCode`
  */
 
-import { SERVER_ERRORS } from "./codes.js";
+import { RETRYABLE_SERVER_ERRORS, type SERVER_ERRORS } from "./codes.js";
 
-/** Codes the SDK itself raises, and whether trying again may help. */
-const OWN_ERRORS = {
-  connection_failed: true,
-  delivery_unknown: true,
-  token_unavailable: true,
-  closed: false,
-  aborted: false,
-  too_many_pending: true,
-  invalid_argument: false,
-} as const;
+/**
+ * The SDK's own codes:
+ *
+ * - `connection_failed`: the server could not be reached, or ended the connection before the room was there
+ * - `delivery_unknown`: it was sent, then the session or the member was lost; whether it arrived can't be found out
+ * - `token_unavailable`: the application's function for tokens threw, or gave none; what it threw is the `cause`
+ * - `closed`: the room has ended
+ * - `aborted`: the `signal` given to `connect` fired
+ * - `too_many_pending`: more than 256 requests wait for the server, or 8 MiB for a member
+ * - `invalid_argument`: what was passed can't be sent
+ * - `member_gone`: the member has left
+ * - `sealing_unavailable`: nothing can be sealed on this page (not https or localhost, or a browser without X25519), or
+ *   by that member
+ * - `key_refused`, `key_worn_out`, `frame_refused`, `description_refused`: what came in a member's name isn't sealed as
+ *   the two have agreed: it has another secret, or somebody stands in between
+ * - `link_broken`: the member's program broke the protocol of links
+ * - `stream_reset`, `stream_stopped`: the member gave up writing, or reading, a stream
+ * - `invalid_label`, `too_many_streams`: of streams to a member
+ */
+export type OwnCode =
+  | "connection_failed"
+  | "delivery_unknown"
+  | "token_unavailable"
+  | "closed"
+  | "aborted"
+  | "too_many_pending"
+  | "invalid_argument"
+  | "member_gone"
+  | "sealing_unavailable"
+  | "key_refused"
+  | "key_worn_out"
+  | "frame_refused"
+  | "description_refused"
+  | "link_broken"
+  | "stream_reset"
+  | "stream_stopped"
+  | "invalid_label"
+  | "too_many_streams";
+
+/** Of the SDK's own codes: trying again may help. */
+const RETRYABLE: readonly string[] = [
+  "connection_failed",
+  "delivery_unknown",
+  "token_unavailable",
+  "too_many_pending",
+  "too_many_streams",
+];
 
 /** A code the server refused something with. */
 export type ServerErrorCode = keyof typeof SERVER_ERRORS;
 
-/**
- * Every code an error can carry. Those of the protocol, and the SDK's own:
- *
- * - `connection_failed`: the server could not be reached, or ended the connection before the room was there
- * - `delivery_unknown`: it was sent, then the session was lost; whether it arrived can't be found out any more
- * - `token_unavailable`: the application's function for tokens threw, or gave none; what it threw is the `cause`
- * - `closed`: the room has ended
- * - `aborted`: the `signal` given to `connect` fired
- * - `too_many_pending`: more than 256 requests wait for the server
- * - `invalid_argument`: what was passed can't be sent
- *
- * A newer server may use codes this version doesn't know; they come through as they are.
- */
-export type ErrorCode = ServerErrorCode | keyof typeof OWN_ERRORS | (string & {});
+/** Every code an error can carry. A newer server may use codes this version doesn't know; they come as they are. */
+export type ErrorCode = ServerErrorCode | OwnCode | (string & {});
 
 /** Anything that goes wrong in the SDK. Tell errors apart by `code`; `message` is a sentence for people. */
 export class SheetbendError extends Error {
@@ -61,5 +85,5 @@ export class SheetbendError extends Error {
 }
 
 function isRetryable(code: ErrorCode): boolean {
-  return new Map<string, boolean>(Object.entries({ ...SERVER_ERRORS, ...OWN_ERRORS })).get(code) ?? false;
+  return RETRYABLE.includes(code) || RETRYABLE_SERVER_ERRORS.includes(code);
 }

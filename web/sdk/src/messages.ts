@@ -9,6 +9,9 @@ import type { Access, Attributes, Json, LeftReason, MediaKind, Permission } from
 export interface Hello {
   type: "hello";
   client: string;
+  features?: readonly string[] | undefined;
+  /** No address of ours may be passed on. */
+  relayOnly?: true | undefined;
   token?: string;
   /** Goes on with a session, of which so many counted messages have arrived. */
   resume?: { token: string; received: number };
@@ -21,6 +24,8 @@ export interface Join {
   attributes: Attributes;
   /** The last event seen of the room in an earlier session. */
   since?: { epoch: string; offset: number };
+  /** The public key of `sealing`. */
+  key?: string;
   ref: string;
 }
 
@@ -97,11 +102,15 @@ export interface MemberRecord {
   readonly can?: readonly Permission[];
   readonly muted?: boolean;
   readonly subject?: string;
+  readonly key?: string;
 }
 
 export interface Welcome {
   type: "welcome";
   userId: string;
+  features: string[];
+  /** The server passes no address of ours on. */
+  relayOnly?: boolean;
   iceServers: RTCIceServer[];
   limits: { pingIntervalS: number };
   resumeToken: string;
@@ -329,6 +338,7 @@ function isServerMessage(message: Fields): message is Fields & ServerMessage {
 function isWelcome(message: Fields): boolean {
   return (
     isUserId(message.userId) &&
+    isStrings(message.features) &&
     isIceServers(message) &&
     isObject(message.limits) &&
     isNumber(message.limits.pingIntervalS) &&
@@ -369,7 +379,8 @@ function isMember(value: unknown): boolean {
     isUserId(value.userId) &&
     isString(value.name) &&
     isObject(value.attributes) &&
-    isOptional(value.can, isStrings)
+    isOptional(value.can, isStrings) &&
+    isOptional(value.key, isString)
   );
 }
 

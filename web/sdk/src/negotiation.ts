@@ -54,11 +54,19 @@ export class Negotiation {
     this.polite = polite;
     this.#port = port;
     connection.onnegotiationneeded = () => this.#offer();
-    connection.onicecandidate = ({ candidate }) => candidate?.candidate && this.#found(candidate.toJSON());
+    connection.onicecandidate = ({ candidate }) => {
+      if (!candidate) this.#found(this.#endOfCandidates());
+      else if (candidate.candidate) this.#found(candidate.toJSON());
+    };
   }
 
   get paused(): boolean {
     return this.#paused;
+  }
+
+  /** Whether what is sent now arrives soon, candidates included. */
+  get isReachable(): boolean {
+    return !this.#paused && !this.#holdsCandidates;
   }
 
   /** Sends nothing until `resume`. */
@@ -159,6 +167,13 @@ export class Negotiation {
 
   #sendFoundCandidates(): void {
     for (const candidate of this.#unsent.splice(0)) this.#port.sendCandidate(candidate);
+  }
+
+  /** Browsers tell the end of all by null, which says nothing of whose end it is (RFC 8838, section 8.2). */
+  #endOfCandidates(): RTCIceCandidateInit {
+    const [, usernameFragment = null] =
+      this.#connection.localDescription?.sdp.match(/^a=ice-ufrag:(\S+)/m) ?? [];
+    return { candidate: "", sdpMid: "0", sdpMLineIndex: 0, usernameFragment };
   }
 
   #found(candidate: RTCIceCandidateInit): void {

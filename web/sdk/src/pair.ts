@@ -1,29 +1,23 @@
 /**
- * One peer connection with one member: its media, its data channel, its health.
+ * One peer connection with one member: its media, its data channels, its health.
  *
- * Restarts ICE when it fails, and when it has been disconnected for 3 s. Says when it is beyond repair; what then
- * happens is the mesh's decision.
+ * Restarts ICE when it is disconnected or fails, when the link says that nothing comes through, and when the network has
+ * changed. Says when it is beyond repair; what then happens is the mesh's decision.
  */
 
 import type { MemberConnection } from "./api.js";
+import { DataChannels } from "./data-channels.js";
 import type { Environment } from "./environment.js";
+import { Mending } from "./mending.js";
 import { Negotiation } from "./negotiation.js";
-import {
-  decodeIdentity,
-  fingerprintOf,
-  type Identity,
-  labelOf,
-  type PeerDescription,
-  type ReclaimProof,
-} from "./peer-messages.js";
-import { Reclaim } from "./reclaim.js";
+import { fingerprintOf, labelOf, type PeerDescription } from "./peer-messages.js";
 
 /**
  * Who makes the first offer:
  *
  * - `offer`: we, at once
  * - `wait`: they, or we if they haven't within a second
- * - `plain`: we, to a member of the `lesson` dialect: no data channel, and room for its audio and video, because such a
+ * - `plain`: we, to a member of the `lesson` dialect: no data channels, and room for its audio and video, because such a
  *   member answers but doesn't offer
  */
 export type Opening = "offer" | "wait" | "plain";
@@ -35,27 +29,36 @@ export interface PairPort {
   track(track: MediaStreamTrack, stream: MediaStream, label: string): void;
   /** `state` may have changed. */
   changed(): void;
-  /** The data channel is open. */
+  /** The data channels are open. */
   opened(): void;
-  /** The other end said who it is. */
-  heard(identity: Identity): void;
+  /** A frame came on them. */
+  frame(frame: Uint8Array<ArrayBuffer>): void;
+  /** They take more again. */
+  ready(): void;
+  /** Media and data go another way than before. */
+  rerouted(): void;
   /** The other end is gone, or the connection can't be mended. Called once. */
   ended(): void;
 }
 
-const RESTART_AFTER_DISCONNECTED_MS = 3000;
+/** How long nothing may come through before ICE is restarted: shorter silences mend themselves. */
+const RESTART_AFTER_SILENCE_MS = 500;
+/** How long the first connection may take before ICE begins again. */
+const RESTART_AFTER_CONNECTING_MS = 8000;
+/** A peer connection that does well is restarted for a changed network at most so often; browsers call much a change. */
+const RESTART_WELL_MS = 30_000;
 
 /** How long a newcomer leaves the first offer to the other side, who makes one at once if it can. */
 const FIRST_OFFER_AFTER_MS = 1000;
 
 export class Pair {
-  readonly reclaim: Reclaim;
   readonly #negotiation: Negotiation;
   readonly #connection: RTCPeerConnection;
   readonly #environment: Environment;
   readonly #port: PairPort;
   readonly #sent = new Map<MediaStreamTrack, { sender: RTCRtpSender; stream: MediaStream }>();
-  #channel: RTCDataChannel | null = null;
+  #channels: DataChannels | null = null;
+  #isOpen = false;
   #labels: PeerDescription["labels"] = null;
   /** Whose direction was narrowed because the other end may not send. */
   readonly #refused = new Set<RTCRtpTransceiver>();
@@ -66,7 +69,10 @@ export class Pair {
   #peerFingerprint = "";
   #wasConnected = false;
   #ended = false;
-  #restartTimer = 0;
+  readonly #mending: Mending;
+  /** Nothing comes through, whatever the browser says. */
+  #isSilent = false;
+  #restartedWellAt = Number.NEGATIVE_INFINITY;
   #offerTimer = 0;
 
   /** @throws whatever the browser throws when it can't make one more peer connection */
@@ -79,7 +85,6 @@ export class Pair {
   ) {
     this.#environment = environment;
     this.#port = port;
-    this.reclaim = new Reclaim(environment.randomToken());
     this.#connection = new environment.RTCPeerConnection(configuration);
     this.#negotiation = new Negotiation(this.#connection, polite, {
       sendDescription: (description) => this.#sendDescription(description),
@@ -89,6 +94,11 @@ export class Pair {
     this.#connection.ontrack = (event) => this.#receiveTrack(event);
     this.#connection.onsignalingstatechange = () => this.#tidy();
     this.#connection.onconnectionstatechange = () => this.#changed();
+    this.#mending = new Mending(
+      environment,
+      () => this.#negotiation.polite,
+      () => this.#negotiation.isReachable && this.#connection.restartIce(),
+    );
     this.#open(opening);
   }
 
@@ -129,16 +139,18 @@ export class Pair {
 
   releaseCandidates(): void {
     this.#negotiation.releaseCandidates();
+    if (!this.#isWell) this.#mending.hurry();
   }
 
   /** The other end can be reached again. */
   resume(polite: boolean): void {
     this.#negotiation.polite = polite;
-    if (this.state !== "connected") this.#connection.restartIce();
     this.#negotiation.resume();
+    if (!this.#isWell) this.#mending.hurry();
   }
 
   receive(description: PeerDescription): void {
+    if (description.type === "offer") this.#mending.postpone();
     this.#negotiation.receive(description);
   }
 
@@ -160,19 +172,44 @@ export class Pair {
     }
   }
 
-  /** Tells the other end who we are now, if the data channel is open. */
-  announce(userId: string): void {
-    if (this.#channel?.readyState === "open")
-      this.#channel.send(JSON.stringify(this.reclaim.identity(userId)));
+  /** Whether the data channels are open. */
+  get isOpen(): boolean {
+    return this.#isOpen;
   }
 
-  /** The proof for `userId` that we are the other end of its peer connection; null if there is nothing to send. */
-  prove(userId: string): ReclaimProof | null {
-    return this.reclaim.prove(userId, fingerprintOf(this.#connection.localDescription?.sdp));
+  /** Whether they take more. */
+  get isReady(): boolean {
+    return this.#channels?.isReady ?? false;
   }
 
-  accepts(proof: ReclaimProof): boolean {
-    return this.reclaim.accepts(proof, this.#peerFingerprint);
+  send(frame: Uint8Array<ArrayBuffer>, lossy: boolean): void {
+    this.#channels?.send(frame, lossy);
+  }
+
+  /** The link says whether anything comes through. */
+  silent(isSilent: boolean): void {
+    if (this.#isSilent === isSilent) return;
+    this.#isSilent = isSilent;
+    if (isSilent) this.#mending.begin(RESTART_AFTER_SILENCE_MS);
+    else if (this.#isWell) this.#mending.end();
+  }
+
+  /** The network has changed: what works may end, and what didn't may work. */
+  networkChanged(): void {
+    const now = this.#environment.now();
+    if (this.#isWell && now - this.#restartedWellAt < RESTART_WELL_MS) return;
+    this.#restartedWellAt = now;
+    this.#mending.hurry();
+  }
+
+  /** Whether media and data go through a TURN server. */
+  async isTurned(): Promise<boolean> {
+    const stats: Map<string, { [key: string]: unknown }> = new Map(await this.#connection.getStats());
+    const types = [...stats.values()].flatMap(({ type, selectedCandidatePairId }) => {
+      const pair = type === "transport" && stats.get(String(selectedCandidatePairId));
+      return pair ? [pair.localCandidateId, pair.remoteCandidateId] : [];
+    });
+    return types.some((id) => stats.get(String(id))?.candidateType === "relay");
   }
 
   /** Whether the other end's tracks are taken. What is not taken is negotiated away, so that it isn't sent either. */
@@ -226,7 +263,8 @@ export class Pair {
   /** Ends it without another word to its owner. */
   close(): void {
     this.#ended = true;
-    this.#environment.clearTimeout(this.#restartTimer);
+    this.#isOpen = false;
+    this.#mending.end();
     this.#environment.clearTimeout(this.#offerTimer);
     this.#connection.close();
   }
@@ -236,31 +274,35 @@ export class Pair {
       this.#offerTimer = this.#environment.setTimeout(() => this.#open("offer"), FIRST_OFFER_AFTER_MS);
       return;
     }
-    if (opening === "offer") this.#openChannel();
+    if (opening === "offer") this.#openChannels();
     else
       for (const kind of ["audio", "video"]) this.#connection.addTransceiver(kind, { direction: "recvonly" });
     this.#negotiation.resume();
   }
 
-  #openChannel(): void {
-    if (this.#channel) return;
-    const channel = this.#connection.createDataChannel("sheetbend", { negotiated: true, id: 0 });
-    this.#channel = channel;
-    channel.onopen = () => this.#port.opened();
-    channel.onclose = () => this.#end();
-    channel.onmessage = ({ data }) => {
-      const identity = decodeIdentity(data);
-      if (!identity || this.#ended) return;
-      this.reclaim.heard(identity);
-      this.#port.heard(identity);
-    };
+  #openChannels(): void {
+    if (this.#channels) return;
+    this.#mending.begin(RESTART_AFTER_CONNECTING_MS);
+    this.#channels = new DataChannels(this.#connection, {
+      opened: () => this.#opened(),
+      frame: (frame) => this.#ended || this.#port.frame(frame),
+      ready: () => this.#ended || this.#port.ready(),
+      closed: () => this.#end(),
+    });
+  }
+
+  #opened(): void {
+    this.#isOpen = true;
+    const ice = this.#connection.sctp?.transport.iceTransport;
+    if (ice) ice.onselectedcandidatepairchange = () => this.#port.rerouted();
+    this.#port.opened();
   }
 
   #prepareFor(description: PeerDescription): void {
     this.#peerFingerprint ||= fingerprintOf(description.sdp);
     this.#labels = description.labels;
-    // Who has no labels is of another kind, and wouldn't know what to do with the channel.
-    if (description.labels) this.#openChannel();
+    // Who has no labels is of another kind, and wouldn't know what to do with the channels.
+    if (description.labels) this.#openChannels();
   }
 
   #sendDescription(description: RTCSessionDescription): void {
@@ -273,7 +315,7 @@ export class Pair {
    * needs 5 kB for a video: after a dozen screens shown and gone the description would outgrow `messageBytes`.
    */
   #tidy(): void {
-    if (this.#connection.signalingState !== "stable" || !this.#channel) return;
+    if (this.#connection.signalingState !== "stable" || !this.#channels) return;
     const transceivers = this.#connection.getTransceivers();
     for (const transceiver of transceivers) {
       const isIdle = transceiver.currentDirection === "inactive" && !transceiver.sender.track;
@@ -319,20 +361,17 @@ export class Pair {
     this.#mend();
   }
 
+  get #isWell(): boolean {
+    return this.#connection.connectionState === "connected" && !this.#isSilent;
+  }
+
   /** Judges by `connectionState`: Chromium leaves `iceConnectionState` at `disconnected` when all is lost. */
   #mend(): void {
-    const connection = this.#connection;
-    this.#environment.clearTimeout(this.#restartTimer);
-    if (connection.connectionState === "disconnected") {
-      this.#restartTimer = this.#environment.setTimeout(
-        () => connection.restartIce(),
-        RESTART_AFTER_DISCONNECTED_MS,
-      );
-    } else if (connection.connectionState === "failed") {
-      // A failure of DTLS is beyond repair (RFC 8829 has no way to restart it).
-      if (connection.sctp?.transport.state === "failed") this.#end();
-      else connection.restartIce();
-    }
+    const { connectionState, sctp } = this.#connection;
+    // A failure of DTLS is beyond repair (RFC 8829 has no way to restart it).
+    if (connectionState === "failed" && sctp?.transport.state === "failed") this.#end();
+    else if (connectionState === "disconnected" || connectionState === "failed") this.#mending.begin();
+    else if (this.#isWell) this.#mending.end();
   }
 
   #end(): void {

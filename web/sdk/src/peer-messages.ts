@@ -1,10 +1,10 @@
 /**
- * What members say to each other, through the server inside `sdp` and `candidate`, and on the data channel.
+ * What members say to each other through the server, inside `sdp` and `candidate`.
  *
  * All of it comes from strangers: each function returns null for what has not the right shape, and bounds the rest.
  */
 
-import { isObject, isString, isUserId, parseObject } from "./messages.js";
+import { isObject, isString } from "./messages.js";
 
 /** A session description and the labels of its streams. */
 export interface PeerDescription {
@@ -12,41 +12,21 @@ export interface PeerDescription {
   sdp: string;
   /** Labels by stream id. Null from a peer that doesn't know of labels, such as one of the `lesson` dialect. */
   labels: ReadonlyMap<string, string> | null;
-}
-
-/** The proof that the sender is the other end of a peer connection; see `reclaim.ts`. */
-export interface ReclaimProof {
-  type: "reclaim";
-  token: string;
-  fingerprint: string;
-}
-
-/** Who the other end of a data channel is in the room now, and what it must be shown as proof. */
-export interface Identity {
-  type: "identity";
-  userId: string;
-  token: string;
+  /** What shows it to be the member's, where the two have keys. */
+  tag?: unknown;
 }
 
 export const STREAMS_MAX = 16;
 export const LABEL_CHARS_MAX = 64;
 const DEFAULT_LABEL = "camera";
 const ID_CHARS_MAX = 256;
-const IDENTITY_CHARS_MAX = 512;
 
 /** The `sdp` of an offer or answer. A plain string, which some beginners' clients send, takes the message's type. */
-export function decodeDescription(type: string, value: unknown): PeerDescription | ReclaimProof | null {
-  if (isString(value)) return description(type, value, null);
-  if (!isObject(value)) return null;
-  const { token, fingerprint, sdp, streams } = value;
-  if (value.type === "reclaim") {
-    return isString(token) && isString(fingerprint) ? { type: "reclaim", token, fingerprint } : null;
-  }
-  return value.type === type && isString(sdp) ? description(type, sdp, streams) : null;
-}
-
-function description(type: string, sdp: string, streams: unknown): PeerDescription | null {
-  return type === "offer" || type === "answer" ? { type, sdp, labels: decodeLabels(streams) } : null;
+export function decodeDescription(type: string, value: unknown): PeerDescription | null {
+  const fields = isString(value) ? { type, sdp: value } : value;
+  if (!isObject(fields) || fields.type !== type || (type !== "offer" && type !== "answer")) return null;
+  const { sdp, streams, tag } = fields;
+  return isString(sdp) ? { type, sdp, labels: decodeLabels(streams), tag } : null;
 }
 
 function decodeLabels(streams: unknown): ReadonlyMap<string, string> | null {
@@ -68,7 +48,7 @@ export function labelOf(labels: ReadonlyMap<string, string> | null, streamId: st
   return labels?.get(streamId) ?? DEFAULT_LABEL;
 }
 
-/** An ICE candidate; null also for the end of candidates, which needs no answer. */
+/** An ICE candidate, or with `""` the end of them. */
 export function decodeCandidate(value: unknown): RTCIceCandidateInit | null {
   if (!isObject(value) || !isString(value.candidate)) return null;
   const { candidate, sdpMid, sdpMLineIndex, usernameFragment } = value;
@@ -78,13 +58,6 @@ export function decodeCandidate(value: unknown): RTCIceCandidateInit | null {
     sdpMLineIndex: typeof sdpMLineIndex === "number" ? sdpMLineIndex : null,
     usernameFragment: isString(usernameFragment) ? usernameFragment : null,
   };
-}
-
-/** What came on the data channel. */
-export function decodeIdentity(text: unknown): Identity | null {
-  const value = isString(text) && text.length <= IDENTITY_CHARS_MAX ? parseObject(text) : null;
-  if (value?.type !== "identity" || !isUserId(value.userId) || !isString(value.token)) return null;
-  return { type: "identity", userId: value.userId, token: value.token };
 }
 
 /**

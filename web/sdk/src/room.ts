@@ -17,13 +17,14 @@ import type {
   Self,
   WaitingMember,
 } from "./api.js";
+import { sha256 } from "./bytes.js";
 import { MESSAGE_TARGETS_MAX } from "./codes.js";
 import { Conversation } from "./conversation.js";
 import { Emitter } from "./emitter.js";
 import type { Environment } from "./environment.js";
 import { SheetbendError } from "./errors.js";
 import { Lobby } from "./lobby.js";
-import { Mesh } from "./mesh.js";
+import { Mesh, type RoomKeys } from "./mesh.js";
 import type {
   IceServers,
   Join,
@@ -54,6 +55,10 @@ const SIGNAL_REF = "signal";
 /** So many, that an application may wrap `connect` in a few async functions of its own and still be in time. */
 const ANNOUNCE_AFTER_MICROTASKS = 16;
 
+/** Of its hash that names a room in relay frames. */
+const ROOM_TAG_BYTES = 8;
+const RELAY = "relay";
+
 /** What `connect` waits for. */
 export interface FirstOutcome {
   connected(room: Room): void;
@@ -79,6 +84,8 @@ export class RoomSession extends Emitter<RoomEvents> implements Room {
   #access: Access = "open";
   #history: History = { messages: [], complete: false };
   #configuration: RTCConfiguration = {};
+  #publicKey: string | undefined;
+  #isRelayOnly = false;
   #joinRef = "";
   #rejoins = 0;
   #joinTimer = 0;
@@ -114,10 +121,13 @@ export class RoomSession extends Emitter<RoomEvents> implements Room {
       knock: (member) => this.#isAnnounced && this.emit("knock", member),
       knockEnded: (member) => this.#isAnnounced && this.emit("knockended", member),
     });
-    this.#signalling = new Signalling(url, environment, this.#policy, options.token, {
+    const relayOnly = options.relayOnly || undefined;
+    const signallingOptions = { policy: this.#policy, token: options.token, features: [RELAY], relayOnly };
+    this.#signalling = new Signalling(url, environment, signallingOptions, {
       greeted: () => this.#greeted(),
       welcomed: (welcome, recovered) => this.#welcomed(welcome, recovered),
       received: (message) => this.#receive(message),
+      frame: (frame) => this.#mesh.receive(frame),
       lost: () => this.#lost(),
       ended: (reason) => this.#close(reason),
     });
@@ -126,7 +136,13 @@ export class RoomSession extends Emitter<RoomEvents> implements Room {
       (message) => this.#signalling.send(message),
       () => environment.randomToken(),
     );
-    this.#stopListening = environment.onPageGone(() => this.leave());
+    const stops = [
+      environment.onPageGone(() => this.leave()),
+      environment.onNetworkChange((isCertain) => isCertain && this.#mesh.networkChanged()),
+    ];
+    this.#stopListening = () => {
+      for (const stop of stops) stop();
+    };
   }
 
   get state(): RoomState {
@@ -158,13 +174,22 @@ export class RoomSession extends Emitter<RoomEvents> implements Room {
   }
 
   /** Nothing is told behind `closed`, also if a listener left in the middle of what there was to tell. */
-  override emit<K extends keyof RoomEvents>(type: K, ...values: RoomEvents[K]): void {
-    if (!this.#isOver) super.emit(type, ...values);
+  override emit<K extends keyof RoomEvents>(type: K, ...values: RoomEvents[K]): boolean {
+    return !this.#isOver && super.emit(type, ...values);
   }
 
   /** Begins to connect; `outcome` hears how it went. */
-  start(): void {
-    this.#signalling.start();
+  async start(): Promise<void> {
+    try {
+      const keys = await this.#makeKeys();
+      this.#publicKey = keys.keyPair.key;
+      this.#mesh.useKeys(keys);
+    } catch (error) {
+      if (!(error instanceof SheetbendError)) throw error;
+      // Without keys there are calls and room messages all the same; but a secret room stays shut.
+      if (this.#options.secret !== undefined) this.#end(error);
+    }
+    if (this.#state !== "closed") this.#signalling.start();
   }
 
   /** Ends the attempt to connect. */
@@ -223,14 +248,26 @@ export class RoomSession extends Emitter<RoomEvents> implements Room {
     this.#close({ code: 1000, reason: "left" });
   }
 
+  async #makeKeys(): Promise<RoomKeys> {
+    const { secret = null } = this.#options;
+    if (secret === "") throw new SheetbendError("invalid_argument", "An empty secret is none: leave it out.");
+    const keyPair = await this.#environment.generateKeys();
+    const hash = await sha256(new TextEncoder().encode(this.id));
+    return { keyPair, roomId: this.id, roomTag: hash.subarray(0, ROOM_TAG_BYTES), secret };
+  }
+
   #createMesh(): Mesh {
     return new Mesh(this.#environment, {
       signal: (type, target, value) => this.#signal(type, target, value),
+      relay: (frame) => this.#signalling.sendFrame(frame),
+      bufferedBytes: () => this.#signalling.bufferedBytes,
+      suspectRelay: () => this.#signalling.check(),
       labels: () => this.#publisher.labels(),
       review: (peer) => this.#review(peer),
       member: (peer) => this.#isAnnounced && this.emit("member", peer),
       left: (peer, reason) => this.#isAnnounced && this.emit("left", peer, reason),
       settled: () => this.#settled(),
+      refused: (_, error) => this.emit("error", error),
     });
   }
 
@@ -241,6 +278,8 @@ export class RoomSession extends Emitter<RoomEvents> implements Room {
 
   #welcomed(welcome: Welcome, recovered: boolean | null): void {
     this.#isReachable = true;
+    this.#mesh.useRelay(welcome.features.includes(RELAY));
+    this.#isRelayOnly = welcome.relayOnly ?? this.#options.relayOnly ?? false;
     this.#configure(welcome);
     if (recovered === false && !this.#isGreeted) this.#begin();
     this.#isGreeted = false;
@@ -252,11 +291,14 @@ export class RoomSession extends Emitter<RoomEvents> implements Room {
   }
 
   #configure({ iceServers }: Welcome | IceServers): void {
-    this.#configuration = { iceServers: this.#options.iceServers ?? reachable(iceServers, this.#url) };
+    this.#configuration = {
+      iceServers: this.#options.iceServers ?? reachable(iceServers, this.#url),
+      iceTransportPolicy: this.#isRelayOnly ? "relay" : "all",
+    };
     this.#mesh.configure(this.#configuration);
   }
 
-  /** This session isn't in the room: enters it, and proves right behind that to those who knew us who we are. */
+  /** This session isn't in the room: enters it. */
   #begin(): void {
     this.#isIn = false;
     this.#environment.clearTimeout(this.#joinTimer);
@@ -265,13 +307,13 @@ export class RoomSession extends Emitter<RoomEvents> implements Room {
     const since = this.#conversation.seen;
     this.#joinRef = this.#environment.randomToken();
     const join: Join = { type: "join", roomId: this.id, name, attributes, ref: this.#joinRef };
+    if (since) join.since = since;
+    if (this.#publicKey) join.key = this.#publicKey;
     try {
-      this.#signalling.send(since ? { ...join, since } : join);
+      this.#signalling.send(join);
     } catch (error) {
       if (error instanceof SheetbendError) this.#end(error);
-      return;
     }
-    this.#mesh.greet();
   }
 
   #receive(message: RoomEvent): void {
@@ -281,7 +323,6 @@ export class RoomSession extends Emitter<RoomEvents> implements Room {
         this.#enter(message);
         break;
       case "waiting":
-        this.#mesh.lost(); // The proofs that went out behind `join` came to nothing.
         if (this.#options.onWaiting) queueMicrotask(this.#options.onWaiting);
         break;
       case "user-joined":

@@ -18,6 +18,7 @@
  * the same fixtures.
  */
 
+import { join, sha256 } from "./bytes.js";
 import { SheetbendError } from "./errors.js";
 
 /** A sealed frame is longer than its content by a counter of 8 bytes and a tag of 16. */
@@ -366,10 +367,6 @@ async function words(key: Bytes, nonces: Bytes): Promise<number[]> {
   return [42, 36, 30, 24, 18, 12, 6].map((place) => Math.floor(bits / 2 ** place) % 64);
 }
 
-async function sha256(data: Bytes): Promise<Bytes> {
-  return new Uint8Array(await crypto.subtle.digest("SHA-256", data));
-}
-
 async function hkdf(key: Bytes, salt: Bytes, info: string, size: number): Promise<Bytes> {
   const { subtle } = crypto;
   const base = await subtle.importKey("raw", key, "HKDF", false, ["deriveBits"]);
@@ -381,16 +378,6 @@ async function hkdf(key: Bytes, salt: Bytes, info: string, size: number): Promis
 function prefixed(texts: readonly string[]): Bytes {
   const parts = texts.map((text) => encoder.encode(text));
   return join(...parts.flatMap((part) => [uint32(part.length), part]));
-}
-
-function join(...parts: ArrayLike<number>[]): Bytes {
-  const whole = new Uint8Array(parts.reduce((size, part) => size + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }
 
 function uint32(number: number): Bytes {

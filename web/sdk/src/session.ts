@@ -56,6 +56,10 @@ export type CountedMessage = RoomEvent | Authorized | Unknown;
 export interface SessionOptions {
   /** Name and version of this program. */
   client: string;
+  /** Optional parts of the protocol that the owner has. */
+  features?: readonly string[];
+  /** The server shall pass no address of ours on. */
+  relayOnly?: true | undefined;
   policy: ReconnectPolicy;
   /** Uniform in [0, 1). */
   random(): number;
@@ -67,8 +71,8 @@ const ACK_AFTER_MESSAGES = 256;
 const ACK_AFTER_MS = 5000;
 /** From opening a connection to `welcome`. */
 const CONNECT_TIMEOUT_MS = 10_000;
-/** How long to wait for an answer where the network has just changed. */
-const CHECK_TIMEOUT_MS = 5000;
+/** How long to wait for an answer where something speaks for a dead connection. */
+const CHECK_TIMEOUT_MS = 2500;
 /** A token is asked for so long before the old one runs out, or when four fifths of a short one's time are over. */
 const REFRESH_AT_MS = 30_000;
 const ABNORMAL_CLOSE = 1006;
@@ -120,7 +124,8 @@ export class Session {
     if (this.#phase !== "connecting") return [];
     this.#phase = "greeting";
     this.#error = null;
-    const hello: Hello = { type: "hello", client: this.#options.client };
+    const { client, features, relayOnly } = this.#options;
+    const hello: Hello = { type: "hello", client, features, relayOnly };
     if (this.#token !== null) hello.token = this.#token;
     if (this.#resumeToken !== null) {
       hello.resume = { token: this.#resumeToken, received: this.#stream.received };
@@ -197,12 +202,16 @@ export class Session {
     return this.#connect(now);
   }
 
+  /** Something speaks for a dead connection: finds out at once. */
+  check(now: number): Effect[] {
+    if (this.#phase !== "ready") return [];
+    this.#deadAt = Math.min(this.#deadAt ?? Number.POSITIVE_INFINITY, now + CHECK_TIMEOUT_MS);
+    return [transmit({ type: "ping" })];
+  }
+
   /** The network changed or came back: connects at once, or finds out at once whether the connection still works. */
   networkBack(now: number): Effect[] {
-    if (this.#phase === "ready") {
-      this.#deadAt = Math.min(this.#deadAt ?? Number.POSITIVE_INFINITY, now + CHECK_TIMEOUT_MS);
-      return [transmit({ type: "ping" })];
-    }
+    if (this.#phase === "ready") return this.check(now);
     if (!this.#wasWelcomed || this.#awaitsToken || this.#phase === "closed") return [];
     const drop: Effect[] = this.#phase === "waiting" ? [] : [{ effect: "disconnect" }];
     return [...drop, ...this.#connect(now)];

@@ -30,12 +30,24 @@ export interface SignallingPort {
    */
   welcomed(welcome: Welcome, recovered: boolean | null): void;
   received(event: RoomEvent): void;
+  /** A binary message. */
+  frame(data: Uint8Array<ArrayBuffer>): void;
   /** The connection is gone; another will be tried. What is sent meanwhile waits. */
   lost(): void;
   /** There will be no other. Called once, and not after `close()`. */
   ended(reason: CloseReason): void;
 }
 
+/** What is asked of `Signalling` besides the room. */
+export interface SignallingOptions {
+  policy: ReconnectPolicy;
+  token: ConnectOptions["token"];
+  features: readonly string[];
+  relayOnly?: true | undefined;
+}
+
+/** Whether the connection lives is asked at most so often. */
+const CHECK_MS = 1000;
 const NORMAL_CLOSE = 1000;
 const UNKNOWN: Unknown = { type: "unknown" };
 /** How often to ask for a token without which there is no connection, and how long to wait in between. */
@@ -53,6 +65,7 @@ export class Signalling {
   #isBegun = false;
   #isClosed = false;
   #socket: Socket | null = null;
+  #checkedAt = Number.NEGATIVE_INFINITY;
   #timer = 0;
   #timerAt: number | null = null;
   #tokenTimer = 0;
@@ -60,8 +73,7 @@ export class Signalling {
   constructor(
     url: string,
     environment: Environment,
-    policy: ReconnectPolicy,
-    token: ConnectOptions["token"],
+    { policy, token, features, relayOnly }: SignallingOptions,
     port: SignallingPort,
   ) {
     this.#url = url;
@@ -70,6 +82,8 @@ export class Signalling {
     this.#port = port;
     this.#session = new Session({
       client: "sheetbend-js/0.1.0",
+      features,
+      relayOnly,
       policy,
       random: environment.random,
       refreshes: typeof token === "function",
@@ -93,6 +107,24 @@ export class Signalling {
   send(message: ClientMessage): void {
     const text = encode(message);
     this.#do(() => this.#session.send(text));
+  }
+
+  /** Sends a binary message, if there is a connection that takes it. */
+  sendFrame(frame: Uint8Array<ArrayBuffer>): void {
+    this.#socket?.send(frame);
+  }
+
+  /** Bytes that the connection has taken and not sent yet. */
+  get bufferedBytes(): number {
+    return this.#socket?.bufferedAmount ?? 0;
+  }
+
+  /** Finds out whether the connection still works: something doesn't come back. */
+  check(): void {
+    const now = this.#environment.now();
+    if (now - this.#checkedAt < CHECK_MS) return;
+    this.#checkedAt = now;
+    this.#do(() => this.#session.check(now));
   }
 
   /** Says goodbye and ends. */
@@ -160,6 +192,7 @@ export class Signalling {
 
   #listen(socket: Socket): void {
     this.#socket = socket;
+    socket.binaryType = "arraybuffer";
     socket.onopen = () => {
       if (socket.protocol === SUBPROTOCOL) this.#do(() => this.#session.opened());
       else
@@ -169,6 +202,11 @@ export class Signalling {
         );
     };
     socket.onmessage = ({ data }) => {
+      if (data instanceof ArrayBuffer) {
+        this.#session.heard(this.#environment.now());
+        if (!this.#isClosed) this.#port.frame(new Uint8Array(data));
+        return;
+      }
       const message = decodeServerMessage(data) ?? UNKNOWN;
       this.#do((now) => this.#session.received(message, now));
     };

@@ -3,7 +3,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { Attributes, Json } from "../src/api.js";
 import { decodeServerMessage, parseObject } from "../src/messages.js";
-import { decodeCandidate, decodeDescription, decodeIdentity } from "../src/peer-messages.js";
+import { decodeCandidate, decodeDescription } from "../src/peer-messages.js";
 import { type Client, World } from "./fakes/world.js";
 
 /** Objects as JSON that would give every object a property `polluted`, if they were merged carelessly. */
@@ -82,13 +82,12 @@ describe("CVE-2022-25878, protobufjs: parsing what came from elsewhere polluted 
     expect(decodeDescription("offer", { type: "offer", sdp: "v=0", streams: value })).not.toBeNull();
     expect(decodeDescription("offer", value)).toBeNull();
     expect(decodeCandidate(value)).toBeNull();
-    expect(decodeIdentity(text)).toBeNull();
   });
 
   test("labels are looked up in a Map, so that an inherited name is no label", () => {
     const streams = JSON.parse('{"__proto__":"screen","constructor":"screen"}');
     const description = decodeDescription("offer", { type: "offer", sdp: "v=0", streams });
-    if (!description || description.type === "reclaim") throw new Error("no description");
+    if (!description) throw new Error("no description");
     expect([...(description.labels ?? [])]).toEqual([
       ["__proto__", "screen"],
       ["constructor", "screen"],

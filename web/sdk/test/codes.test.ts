@@ -10,6 +10,9 @@ test("errors and whether they are worth a retry are those of the protocol", () =
     error.retryable,
   ]);
   expect(codes.SERVER_ERRORS).toEqual(Object.fromEntries(retryable));
+  expect(codes.RETRYABLE_SERVER_ERRORS).toEqual(
+    retryable.flatMap(([code, isRetryable]) => (isRetryable ? [code] : [])),
+  );
 });
 
 test("subprotocol, limits and close codes are those of the protocol", () => {

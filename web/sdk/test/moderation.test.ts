@@ -58,7 +58,7 @@ test("who is let in from the lobby is in the room", async () => {
   await ada.room.admit(userId);
   expect((await joined).self.name).toBe("Cyn");
   await world.clock.advance(100);
-  expect(ada.events).toEqual(["access lobby", "knock Cyn", "knockended Cyn", "member Cyn"]);
+  expect(ada.events).toEqual(["access lobby", "knock Cyn", "member Cyn", "knockended Cyn"]);
   expect(ada.room.lobby.size).toBe(0);
   await expect(ada.room.admit(userId)).rejects.toMatchObject({ code: "not_waiting" });
 });

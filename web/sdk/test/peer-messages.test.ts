@@ -1,13 +1,5 @@
 import { expect, test } from "vitest";
-import {
-  decodeCandidate,
-  decodeDescription,
-  decodeIdentity,
-  fingerprintOf,
-  labelOf,
-} from "../src/peer-messages.js";
-
-const USER = "0123456789abcdef0123456789abcdef";
+import { decodeCandidate, decodeDescription, fingerprintOf, labelOf } from "../src/peer-messages.js";
 
 test("a description is text, or an object with labels", () => {
   expect(decodeDescription("offer", "v=0")).toEqual({ type: "offer", sdp: "v=0", labels: null });
@@ -32,7 +24,6 @@ test.each([
   { type: "offer", sdp: 5 },
   { type: "answer", sdp: "v=0" },
   { type: "rollback", sdp: "" },
-  { type: "reclaim", token: 1, fingerprint: "x" },
 ])("%j is no offer", (value) => {
   expect(decodeDescription("offer", value)).toBeNull();
 });
@@ -75,14 +66,6 @@ test("a candidate keeps its four fields and nothing else", () => {
 
 test.each([null, "candidate:1", 5, [], {}, { candidate: 5 }])("%j is no candidate", (value) => {
   expect(decodeCandidate(value)).toBeNull();
-});
-
-test("an identity has the shape of one and is short", () => {
-  const identity = { type: "identity", userId: USER, token: "t" };
-  expect(decodeIdentity(JSON.stringify(identity))).toEqual(identity);
-  expect(decodeIdentity(JSON.stringify({ ...identity, userId: "me" }))).toBeNull();
-  expect(decodeIdentity(JSON.stringify({ ...identity, token: "t".repeat(600) }))).toBeNull();
-  expect(decodeIdentity(new ArrayBuffer(2))).toBeNull();
 });
 
 test("a fingerprint is that of all lines together, however it is spelled", () => {

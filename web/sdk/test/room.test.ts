@@ -139,9 +139,12 @@ test("messages of somebody who may be an old acquaintance wait, and keep the roo
   ada.room.on("message", ({ sender, data }) =>
     senders.push(`${"key" in sender ? sender.key : "self"} ${data}`),
   );
-  const proofs: object[] = [];
-  const deliver = ada.socket.deliver.bind(ada.socket);
-  ada.socket.deliver = (message) => void (isProof(message) ? proofs.push(message) : deliver(message));
+  const held: Uint8Array<ArrayBuffer>[] = [];
+  const { socket } = ada;
+  const bring = socket.bring.bind(socket);
+  socket.bring = (frame) => void held.push(frame);
+  const deliver = socket.deliver.bind(socket);
+  socket.deliver = (message) => JSON.stringify(message).includes('"tag"') || deliver(message);
   world.server.graceMs = 0;
   bob.socket.end(1006);
   await world.clock.advance(500);
@@ -149,14 +152,10 @@ test("messages of somebody who may be an old acquaintance wait, and keep the roo
   void ada.room.send("mine");
   await world.clock.advance(50);
   expect(senders).toEqual([]);
-  for (const proof of proofs) deliver(proof);
+  for (const frame of held) bring(frame);
   await world.clock.advance(0);
   expect(senders).toEqual([`${keyOfBob} back`, "self mine"]);
 });
-
-function isProof(message: object): boolean {
-  return JSON.stringify(message).includes('"reclaim"');
-}
 
 test("publishing reaches those who are there and those who come, with its label", async () => {
   const screen = fakeStream("screen-stream", fakeTrack());

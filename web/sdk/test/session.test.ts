@@ -10,6 +10,7 @@ const uncounted: string[] = read("codes.json").uncounted;
 
 const WELCOME: Welcome = {
   type: "welcome",
+  features: [],
   userId: "0".repeat(32),
   iceServers: [],
   limits: { pingIntervalS: 15 },

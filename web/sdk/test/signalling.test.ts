@@ -14,15 +14,21 @@ const AT_ONCE: ReconnectPolicy = { nextDelayMs: () => 100 };
 const JOIN = { type: "join", roomId: "demo", name: "", attributes: {}, ref: "j" } as const;
 
 function start(policy = AT_ONCE, token?: ConnectOptions["token"]): void {
-  signalling = new Signalling("ws://test/ws", client.environment, policy, token, {
-    greeted: () => signalling.send(JOIN),
-    welcomed: (_welcome, recovered) => events.push(`welcomed ${recovered}`),
-    received: ({ type }) => events.push(type),
-    lost: () => events.push("lost"),
-    ended: (reason) => {
-      ended = reason;
+  signalling = new Signalling(
+    "ws://test/ws",
+    client.environment,
+    { policy, token, features: [] },
+    {
+      greeted: () => signalling.send(JOIN),
+      welcomed: (_welcome, recovered) => events.push(`welcomed ${recovered}`),
+      received: ({ type }) => events.push(type),
+      frame: (data) => events.push(`frame ${data}`),
+      lost: () => events.push("lost"),
+      ended: (reason) => {
+        ended = reason;
+      },
     },
-  });
+  );
   signalling.start();
 }
 
@@ -150,8 +156,8 @@ test("when the network is back it connects at once, also in place of an attempt 
   start({ nextDelayMs: () => 9000 });
   await world.clock.advance(0);
   client.socket.end(1006);
-  for (const callback of client.listeners) callback();
-  for (const callback of client.listeners) callback();
+  for (const callback of client.listeners) callback(true);
+  for (const callback of client.listeners) callback(true);
   await world.clock.advance(0);
   expect(client.sockets.length).toBe(3);
   expect(events.at(-1)).toBe("welcomed true");
@@ -160,12 +166,12 @@ test("when the network is back it connects at once, also in place of an attempt 
 test("when the network changes a connection that still works stays, and a dead one is known after 5 s", async () => {
   start();
   await world.clock.advance(1000);
-  for (const callback of client.listeners) callback();
+  for (const callback of client.listeners) callback(true);
   expect(sentTypes().at(-1)).toBe("ping");
   await world.clock.advance(10_000);
   expect(client.sockets.length).toBe(1);
   client.socket.isCut = true;
-  for (const callback of client.listeners) callback();
+  for (const callback of client.listeners) callback(true);
   await world.clock.advance(5100);
   expect(client.sockets.length).toBe(2);
 });

@@ -43,8 +43,8 @@ CONNECT_TIMEOUT_S = 10.0
 """From opening a connection to `welcome`."""
 PING_INTERVAL_S = 15.0
 """Used until the server names its own."""
-CHECK_TIMEOUT_S = 5.0
-"""How long to wait for an answer where the network has just changed."""
+CHECK_TIMEOUT_S = 2.5
+"""How long to wait for an answer where something speaks for a dead connection."""
 KEPT_MESSAGES_MAX = 4096
 KEPT_BYTES_MAX = 4_194_304
 """What may wait for the server's acknowledgement; past these the session can't be resumed."""
@@ -204,12 +204,18 @@ class ClientSession:
             return self._connect(now)
         return []
 
+    def check(self, now: float) -> Effects:
+        """Something speaks for a dead connection: find out at once."""
+        if self._phase is not Phase.READY:
+            return []
+        if self._dead_at is None or self._dead_at > now + CHECK_TIMEOUT_S:
+            self._dead_at = now + CHECK_TIMEOUT_S
+        return [Transmit({"type": "ping"})]
+
     def network_back(self, now: float) -> Effects:
         """The network changed or came back: connect at once, or find out at once whether the connection still works."""
         if self._phase is Phase.READY:
-            if self._dead_at is None or self._dead_at > now + CHECK_TIMEOUT_S:
-                self._dead_at = now + CHECK_TIMEOUT_S
-            return [Transmit({"type": "ping"})]
+            return self.check(now)
         if not self._was_welcomed or self._awaits_token or self._phase is Phase.CLOSED:
             return []
         drop: Effects = [] if self._phase is Phase.WAITING else [Disconnect()]

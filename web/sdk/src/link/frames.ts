@@ -4,6 +4,7 @@
  * A frame begins with its kind; numbers are variable-length integers of QUIC (RFC 9000 section 16), up to 2^53 - 1.
  */
 
+import { join } from "../bytes.js";
 import { SheetbendError } from "../errors.js";
 
 export enum FrameKind {
@@ -119,16 +120,6 @@ export function varint(number: number): number[] {
     const byte = (number / 256 ** ((1 << form) - 1 - index)) & 0xff;
     return index === 0 ? byte | (form << 6) : byte;
   });
-}
-
-export function join(...parts: ArrayLike<number>[]): Uint8Array<ArrayBuffer> {
-  const joined = new Uint8Array(parts.reduce((size, part) => size + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    joined.set(part, at);
-    at += part.length;
-  }
-  return joined;
 }
 
 /** The other side does what it may not; a link that comes to know so is broken. */

@@ -14,12 +14,12 @@
  * Times are seconds on a monotonic clock. `core/link/link.py` is its twin, held to the same traces.
  */
 
+import { join } from "../bytes.js";
 import { SheetbendError } from "../errors.js";
 import type { LinkEffect, PathName } from "./effects.js";
 import {
   encodeFrame,
   FrameKind,
-  join,
   protocolError,
   Reader,
   RecordKind,

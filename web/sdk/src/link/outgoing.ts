@@ -5,7 +5,8 @@
  * that was written before it.
  */
 
-import { join, RecordKind, varint } from "./frames.js";
+import { join } from "../bytes.js";
+import { RecordKind, varint } from "./frames.js";
 
 /** What a message takes besides its data, at most. */
 export const MESSAGE_OVERHEAD_BYTES = 256;

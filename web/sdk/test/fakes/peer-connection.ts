@@ -10,14 +10,21 @@ export class FakeChannel {
   onopen: (() => void) | null = null;
   onclose: (() => void) | null = null;
   onmessage: ((event: { data: unknown }) => void) | null = null;
+  onbufferedamountlow: (() => void) | null = null;
+  binaryType = "blob";
+  bufferedAmount = 0;
+  bufferedAmountLowThreshold = 0;
   /** The other end, once open. */
   other: FakeChannel | null = null;
+  /** Loses what is sent on it while true. */
+  isDead = false;
 
-  readonly sent: string[] = [];
+  readonly sent: Uint8Array[] = [];
 
-  send(data: string): void {
+  send(data: Uint8Array<ArrayBuffer>): void {
     this.sent.push(data);
-    queueMicrotask(() => this.other?.onmessage?.({ data }));
+    const copy = data.slice().buffer;
+    queueMicrotask(() => this.isDead || this.other?.onmessage?.({ data: copy }));
   }
 
   open(other: FakeChannel): void {
@@ -80,7 +87,8 @@ export class FakePeerConnection {
   readonly log: string[] = [];
   readonly candidates: unknown[] = [];
   configuration: RTCConfiguration;
-  channel: FakeChannel | null = null;
+  /** The channels, by id. */
+  readonly channels = new Map<number, FakeChannel>();
   readonly transceivers: FakeTransceiver[] = [];
   /** What is to be negotiated, and what of it the current offer holds. */
   readonly #needs = new Set<string>();
@@ -165,10 +173,16 @@ export class FakePeerConnection {
     this.needNegotiation();
   }
 
-  createDataChannel(): FakeChannel {
-    this.channel = new FakeChannel();
+  /** The reliable one. */
+  get channel(): FakeChannel | undefined {
+    return this.channels.get(1);
+  }
+
+  createDataChannel(_label: string, { id }: { id: number }): FakeChannel {
+    const channel = new FakeChannel();
+    this.channels.set(id, channel);
     this.needNegotiation("channel");
-    return this.channel;
+    return channel;
   }
 
   addTrack(track: MediaStreamTrack): FakeSender {
@@ -217,8 +231,10 @@ export class FakePeerConnection {
     this.signalingState = "closed";
     this.connectionState = "closed";
     this.#network.delete(this.fingerprint);
-    const other = this.channel?.other;
-    queueMicrotask(() => other?.close());
+    const others = [...this.channels.values()].map(({ other }) => other);
+    queueMicrotask(() => {
+      for (const other of others) other?.close();
+    });
   }
 
   #sdp(): string {
@@ -257,9 +273,12 @@ export class FakePeerConnection {
     const other = this.#network.get(this.#peer() ?? "");
     if (!other || other.#peer() !== this.fingerprint || other.signalingState !== "stable") return;
     for (const connection of [this, other]) connection.become("connected");
-    if (!this.channel || !other.channel) return;
-    this.channel.open(other.channel);
-    other.channel.open(this.channel);
+    for (const [id, channel] of this.channels) {
+      const end = other.channels.get(id);
+      if (!end) continue;
+      channel.open(end);
+      end.open(channel);
+    }
   }
 
   #peer(): string | undefined {

@@ -1,5 +1,6 @@
 /** A server that speaks `sheetbend.v1` for one room, and the sockets to it. */
 
+import { fromHex, toHex } from "../../src/bytes.js";
 import type { Socket } from "../../src/environment.js";
 import type { Clock } from "./clock.js";
 
@@ -14,6 +15,7 @@ interface Record {
   attributes: object;
   can: string[];
   muted?: boolean;
+  key?: string;
 }
 
 interface Entry {
@@ -52,7 +54,11 @@ export class FakeSocket implements Socket {
   isOpen = false;
   /** The network is gone, and neither side knows. */
   isCut = false;
+  binaryType: BinaryType = "blob";
+  bufferedAmount = 0;
   readonly sent: Message[] = [];
+  /** Binary messages. */
+  readonly frames: Uint8Array[] = [];
   readonly #server: FakeServer;
   #queue: Promise<void> = Promise.resolve();
 
@@ -66,8 +72,13 @@ export class FakeSocket implements Socket {
     this.onopen?.call(this as unknown as WebSocket, new Event("open"));
   }
 
-  send(text: string): void {
+  send(text: string | Uint8Array<ArrayBuffer>): void {
     if (!this.isOpen) return;
+    if (typeof text !== "string") {
+      this.frames.push(text);
+      if (!this.isCut) this.#server.relay(this, text.slice());
+      return;
+    }
     const message: Message = JSON.parse(text);
     this.sent.push(message);
     if (!this.isCut) this.#server.receive(this, message);
@@ -83,7 +94,12 @@ export class FakeSocket implements Socket {
     this.#queue = this.#queue.then(() => (this.isCut ? undefined : this.hear(JSON.stringify(message))));
   }
 
-  hear(data: string): void {
+  /** A relay frame arrives, a moment later. */
+  bring(frame: Uint8Array<ArrayBuffer>): void {
+    this.#queue = this.#queue.then(() => (this.isCut ? undefined : this.hear(frame.buffer)));
+  }
+
+  hear(data: string | ArrayBuffer): void {
     this.onmessage?.call(this as unknown as WebSocket, new MessageEvent("message", { data }));
   }
 
@@ -119,6 +135,10 @@ export class FakeServer {
   withholds: (message: object) => boolean = () => false;
   /** Answers nothing while true. */
   isSilent = false;
+  /** Whether it relays frames. */
+  relays = true;
+  /** What it does to relay frames on their way; null drops one. */
+  meddle: (frame: Uint8Array<ArrayBuffer>) => Uint8Array<ArrayBuffer> | null = (frame) => frame;
   /** Makes everybody a moderator. */
   areAllModerators = true;
   /** What those may do who enter from now on. */
@@ -181,6 +201,16 @@ export class FakeServer {
     else if (!this.isSilent) this.#serve(session, message);
   }
 
+  relay(socket: FakeSocket, frame: Uint8Array<ArrayBuffer>): void {
+    const sender = this.#sessionOf(socket);
+    const target = toHex(frame.subarray(9, 25));
+    const other = [...this.members.keys()].find(({ userId }) => userId === target);
+    if (!sender || !this.members.has(sender) || !other || this.isSilent) return;
+    frame.set(fromHex(sender.userId), 9);
+    const brought = this.meddle(frame);
+    if (brought) other.socket?.bring(brought);
+  }
+
   gone(socket: FakeSocket): void {
     const session = this.#sessionOf(socket);
     if (!session || this.isBlind) return;
@@ -228,7 +258,7 @@ export class FakeServer {
       type: "welcome",
       userId: session.userId,
       server: "fake",
-      features: [],
+      features: this.relays ? ["relay"] : [],
       iceServers: this.iceServers,
       limits: { pingIntervalS: 15 },
       resumeToken: session.resumeToken,
@@ -264,14 +294,15 @@ export class FakeServer {
   }
 
   #join(session: Session, message: Message): void {
-    const { name, attributes, since, ref } = message;
+    const { name, attributes, since, key, ref } = message;
     if (this.access === "locked") {
       this.#refuse(session, message, "room_locked", true);
       return;
     }
     const { userId } = session;
     const can = this.areAllModerators ? [...this.grants, "moderate"] : this.grants;
-    const record = { userId, name: String(name), attributes: Object(attributes), can };
+    const record: Record = { userId, name: String(name), attributes: Object(attributes), can };
+    if (typeof key === "string") record.key = key;
     if (this.access === "lobby" && session.waiting !== message) {
       session.waiting = message;
       this.#tell(session, { type: "waiting", roomId: "demo", ref });

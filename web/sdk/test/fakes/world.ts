@@ -3,6 +3,8 @@
 import type { ConnectOptions, Member, Room } from "../../src/api.js";
 import { connect } from "../../src/connect.js";
 import type { Environment } from "../../src/environment.js";
+import { SheetbendError } from "../../src/errors.js";
+import { KeyPair } from "../../src/sealing.js";
 import { Clock } from "./clock.js";
 import { FakePeerConnection, type Network } from "./peer-connection.js";
 import { FakeServer, type FakeSocket } from "./server.js";
@@ -11,8 +13,11 @@ import { FakeServer, type FakeSocket } from "./server.js";
 export class Client {
   readonly connections: FakePeerConnection[] = [];
   readonly sockets: FakeSocket[] = [];
-  readonly listeners = new Set<() => void>();
+  /** What to call when the network has changed. */
+  readonly listeners = new Set<(isCertain: boolean) => void>();
   readonly events: string[] = [];
+  /** What members sent to it. */
+  readonly heard: (string | Uint8Array)[] = [];
   readonly environment: Environment;
   readonly #pageGone = new Set<() => void>();
   #room: Room | null = null;
@@ -44,6 +49,10 @@ export class Client {
       setTimeout: world.clock.setTimeout,
       clearTimeout: world.clock.clearTimeout,
       random: () => 0.5,
+      generateKeys: async () => {
+        if (!world.hasKeys) throw new SheetbendError("sealing_unavailable", "no keys here");
+        return KeyPair.generate();
+      },
       randomToken: () => `token-${++world.tokens}`,
       onNetworkChange: (callback) => subscribe(this.listeners, callback),
       onPageGone: (callback) => subscribe(this.#pageGone, callback),
@@ -76,7 +85,10 @@ export class Client {
   async join(options: Partial<ConnectOptions> = {}): Promise<Room> {
     const room = await connect("ws://test/ws", { room: "demo", environment: this.environment, ...options });
     this.#room = room;
-    room.on("member", (member) => this.events.push(`member ${member.name}`));
+    room.on("member", (member) => {
+      this.events.push(`member ${member.name}`);
+      member.on("message", (data, { reliable }) => this.heard.push(reliable ? data : `perhaps ${data}`));
+    });
     room.on("left", (member, reason) => this.events.push(`left ${member.name} ${reason}`));
     room.on("state", (state) => this.events.push(state));
     room.on("message", ({ data }) => this.events.push(`message ${JSON.stringify(data)}`));
@@ -100,6 +112,8 @@ export class World {
   readonly server = new FakeServer(this.clock);
   readonly network: Network = new Map();
   tokens = 0;
+  /** Whether browsers can seal. */
+  hasKeys = true;
 
   client(): Client {
     return new Client(this);
@@ -142,7 +156,7 @@ export function fakeStream(id: string, ...tracks: MediaStreamTrack[]): MediaStre
   return new FakeStream(id, tracks) as unknown as MediaStream;
 }
 
-function subscribe(set: Set<() => void>, callback: () => void): () => void {
+function subscribe<T>(set: Set<T>, callback: T): () => void {
   set.add(callback);
   return () => set.delete(callback);
 }
