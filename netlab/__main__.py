@@ -78,17 +78,18 @@ def _run_matrix(options: argparse.Namespace) -> int:
 def _run_streams(options: argparse.Namespace) -> int:
     outcomes: list[StreamOutcome] = []
     for fault in options.streams or FAULTS:
-        outcome = stream_through(fault, round_trip_ms=options.rtt or STREAM_ROUND_TRIP_MS)
-        if outcome is None:
-            print("netlab: streams skipped. The SDK can't send to a member yet.")
-            return 0
+        outcome = stream_through(fault, times=options.times, round_trip_ms=options.rtt or STREAM_ROUND_TRIP_MS)
         outcomes.append(outcome)
         received = sum(report["received"] for report in outcome.reports)
-        silence_ms = max(report["longestSilenceMs"] for report in outcome.reports)
-        verdict = "; ".join(outcome.faults) or "each once and in order"
-        print(f"{fault:15} {received:>8,} messages, longest silence {silence_ms:6.0f} ms: {verdict}", flush=True)
+        verdict = "; ".join([*(outcome.faults or ["each once and in order"]), *outcome.slow])
+        print(
+            f"{fault:15} {len(outcome.changes):4} changes, {received:>9,} messages, "
+            f"gap p95 {outcome.gap_p95_ms:5.0f} ms, direct again within {outcome.direct_again_max_s:4.1f} s: {verdict}",
+            flush=True,
+        )
+    print(f"{sum(len(outcome.changes) for outcome in outcomes)} changes.")
     if options.json:
-        options.json.write_text(json.dumps({each.fault: each.reports for each in outcomes}, indent=2) + "\n")
+        options.json.write_text(json.dumps([outcome.as_json() for outcome in outcomes], indent=2) + "\n")
     return 1 if any(outcome.faults for outcome in outcomes) else 0
 
 
@@ -123,6 +124,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--turn", action=argparse.BooleanOptionalAction, help="only with coturn, or only without")
     parser.add_argument("--quick", action="store_true", help="a handful of pairs")
     parser.add_argument("--streams", nargs="*", choices=FAULTS, metavar="FAULT", help=f"of {', '.join(FAULTS)}")
+    parser.add_argument("--times", type=int, default=1, help="how often each of the faults happens; by default once")
     parser.add_argument("--rtt", type=float, help="between any two sites, in ms; by default 100, for streams 20")
     parser.add_argument("--json", type=Path, help="write all that was measured to this file")
     return parser

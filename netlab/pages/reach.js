@@ -7,18 +7,6 @@ const POLL_MS = 20;
 
 const report = { joining, firstMessageAt: null, pictureAt: null, paths: [], errors: [] };
 
-/**
- * How one member speaks to another: through the server today, by `member.send` once there is one. The one place to
- * change then.
- */
-function greet(room, member) {
-  room.send("hello", { to: [member] }).catch((error) => report.errors.push(String(error)));
-}
-
-function hear(room, heard) {
-  room.on("message", ({ own }) => own || heard());
-}
-
 function watch(stream) {
   if (stream.getVideoTracks().length === 0) return;
   const video = document.createElement("video");
@@ -50,12 +38,12 @@ window.lab = {
   /** Resolves when it is in the room. */
   async join(url, roomId) {
     const room = await connect(url, { room: roomId });
-    hear(room, () => {
-      report.firstMessageAt ??= now();
-    });
     room.on("error", (error) => report.errors.push(String(error)));
     room.on("member", (member) => {
-      greet(room, member);
+      member.on("message", () => {
+        report.firstMessageAt ??= now();
+      });
+      member.send("hello").catch((error) => report.errors.push(String(error)));
       member.on("track", (_track, stream) => watch(stream));
     });
     notePath();

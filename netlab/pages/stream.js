@@ -1,42 +1,46 @@
 /** One end of a reliable stream of numbers both ways: notes what didn't come as the next one, and every silence. */
 
-import { now, peerConnections, selectedPath } from "./observe.js";
+import { now } from "./observe.js";
 import { connect } from "./sdk.js";
 
-const POLL_MS = 50;
 const TICK_MS = 5;
 /** Enough to see what is wrong. */
 const WRONG_MAX = 20;
 const ERRORS_MAX = 20;
+/** Who is told that it can't send now waits: what is lost then isn't the link's doing. */
+const PENDING_MAX = 20_000;
 
 const report = {
-  /** Whether the SDK can send to a member at all; null until there is one. */
-  canSend: null,
   sent: 0,
   received: 0,
   /** `[expected, came]` of each number that wasn't the next one. */
   wrong: [],
-  longestSilenceMs: 0,
-  paths: [],
+  /** As the SDK says. */
+  path: null,
   errors: [],
 };
 
 let other = null;
 let ticking = 0;
+let pending = 0;
 let heardAt = null;
+let longestSilenceMs = 0;
 
 function receive(number) {
   if (number !== report.received && report.wrong.length < WRONG_MAX)
     report.wrong.push([report.received, number]);
   report.received++;
-  if (heardAt !== null) report.longestSilenceMs = Math.max(report.longestSilenceMs, now() - heardAt);
+  longestSilenceMs = Math.max(longestSilenceMs, now() - (heardAt ?? now()));
   heardAt = now();
 }
 
 function meet(member) {
+  if (other) fail("a second member");
   other = member;
-  report.canSend = typeof member.send === "function";
-  if (report.canSend) member.on("message", (data) => receive(Number(data)));
+  member.on("message", (data) => receive(Number(data)));
+  member.on("path", (path) => {
+    report.path = path;
+  });
 }
 
 function fail(error) {
@@ -44,18 +48,13 @@ function fail(error) {
 }
 
 async function send() {
+  pending++;
   try {
-    await other.send(String(report.sent++), { reliable: true });
+    await other.send(String(report.sent++));
   } catch (error) {
     fail(error);
   }
-}
-
-async function notePath() {
-  const found = await Promise.all(peerConnections.map(selectedPath));
-  const path = found.find(Boolean)?.path ?? null;
-  if (path !== (report.paths.at(-1)?.path ?? null)) report.paths.push({ at: now(), path });
-  setTimeout(notePath, POLL_MS);
+  pending--;
 }
 
 window.lab = {
@@ -65,19 +64,32 @@ window.lab = {
     const room = await connect(url, { room: roomId });
     room.on("error", fail);
     room.on("member", meet);
-    notePath();
+    room.on("left", () => fail("the member left"));
   },
 
   /** Timers come late on a busy machine: the clock says how many are due. */
   start(perSecond) {
-    const startedAt = now();
+    let last = now();
+    heardAt = last;
+    let due = 0;
     ticking = setInterval(() => {
-      const due = ((now() - startedAt) / 1000) * perSecond;
-      while (report.sent < due) send();
+      due += ((now() - last) / 1000) * perSecond;
+      last = now();
+      for (; due >= 1; due--) if (pending < PENDING_MAX) send();
     }, TICK_MS);
   },
 
   stop() {
     clearInterval(ticking);
+  },
+
+  /** Silences are measured from here on. */
+  mark() {
+    longestSilenceMs = 0;
+  },
+
+  /** The one that lasts included. */
+  longestSilence() {
+    return Math.max(longestSilenceMs, now() - heardAt);
   },
 };

@@ -18,6 +18,7 @@ import { fromHex, join, toHex } from "./bytes.js";
 import type { Environment } from "./environment.js";
 import { SheetbendError } from "./errors.js";
 import type { LinkEffect, PathName } from "./link/effects.js";
+import { Reader } from "./link/frames.js";
 import { Link } from "./link/link.js";
 import { decodeData, encodeData } from "./member-data.js";
 import { StreamEnds } from "./member-stream.js";
@@ -41,8 +42,12 @@ export interface MemberLinkPort {
   words(words: readonly number[]): void;
 }
 
-/** First byte of a greeting; those of link frames are smaller. */
+/** First bytes of what isn't a link frame; theirs are smaller. */
 const GREETING = 0x10;
+/** Several link frames, each behind its length in two bytes: what is sent in one breath costs little more than one of it. */
+const BUNDLE = 0x11;
+const BUNDLE_BYTES_MAX = 16_000;
+const PATHS = ["relay", "direct"] as const;
 const INCARNATION_BYTES = 8;
 const NONE = "0000000000000000";
 /** How often a path that takes no more is asked again. Data channels say so themselves. */
@@ -74,6 +79,9 @@ export class MemberLink {
   readonly #open = new Set<PathName>();
   readonly #greetedAt = new Map<PathName, number>();
   readonly #due: LinkEffect[] = [];
+  /** Frames that go out together, once the caller is done. */
+  readonly #bundles: Record<PathName, Bytes[]> = { relay: [], direct: [] };
+  #bundledBytes = 0;
   #isBusy = false;
   #error: SheetbendError | null = null;
   #timer = 0;
@@ -145,8 +153,9 @@ export class MemberLink {
     if (this.#error || !this.#ups.has(path)) return;
     this.#incoming.add(frame.length);
     if (frame[0] === GREETING) this.#greeted(path, frame);
-    else if (this.#open.has(path)) this.#do((now) => this.#link.receive(path, frame, now));
-    else this.#greetAgain(path);
+    else if (!this.#open.has(path)) this.#greetAgain(path);
+    else if (frame[0] === BUNDLE) this.#unbundle(path, new Reader(frame.subarray(1)));
+    else this.#do((now) => this.#link.receive(path, frame, now));
   }
 
   /** What begins a path. */
@@ -208,6 +217,7 @@ export class MemberLink {
     this.#abandon();
     this.#own = incarnation();
     this.#due.length = 0;
+    for (const path of PATHS) this.#bundles[path].length = 0;
     this.#link = this.#begin();
     for (const path of this.#ups) {
       this.#open.delete(path);
@@ -276,7 +286,8 @@ export class MemberLink {
     switch (effect.effect) {
       case "transmit":
         this.#outgoing.add(effect.frame.length);
-        this.#port.transmit(effect.path, effect.frame, effect.lossy);
+        if (effect.lossy) this.#port.transmit(effect.path, effect.frame, true);
+        else this.#bundle(effect.path, effect.frame);
         break;
       case "delivered":
         this.#port.message(decodeData(effect.data, effect.isText), { reliable: effect.reliable });
@@ -296,6 +307,31 @@ export class MemberLink {
       default:
         this.#performOfStream(effect);
     }
+  }
+
+  #bundle(path: PathName, frame: Bytes): void {
+    if (this.#bundledBytes === 0) queueMicrotask(() => this.#sendBundles());
+    if (this.#bundledBytes + frame.length > BUNDLE_BYTES_MAX) this.#sendBundles();
+    this.#bundles[path].push(frame);
+    this.#bundledBytes += frame.length + 2;
+  }
+
+  #sendBundles(): void {
+    this.#bundledBytes = 0;
+    for (const path of PATHS) {
+      const [first, ...more] = this.#bundles[path].splice(0);
+      if (!first || !this.#ups.has(path)) continue;
+      const parts = [first, ...more].flatMap((frame) => [[frame.length >> 8, frame.length & 0xff], frame]);
+      this.#port.transmit(path, more.length > 0 ? join([BUNDLE], ...parts) : first, false);
+    }
+  }
+
+  #unbundle(path: PathName, reader: Reader): void {
+    this.#do((now) => {
+      const effects: LinkEffect[] = [];
+      while (!reader.isAtEnd) effects.push(...this.#link.receive(path, reader.piece(), now));
+      return effects;
+    });
   }
 
   #performOfStream(effect: Extract<LinkEffect, { stream: number }>): void {

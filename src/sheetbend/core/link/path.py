@@ -15,7 +15,7 @@ __all__ = ["Path"]
 
 ACK_DELAY_S = 0.01
 """For how long an acknowledgement waits for more to acknowledge."""
-QUIET_MIN_S = 0.15
+QUIET_MIN_S = 0.1
 QUIET_MAX_S = 1.5
 QUIET_UNKNOWN_S = 0.6
 """Before the first round trip is known."""
@@ -25,6 +25,8 @@ PING_MAX_S = 1.0
 HOLD_MIN_S = 0.25
 HOLD_MAX_S = 4.0
 """How long a path that failed must have answered before it is used again; doubles with each failure."""
+HICCUP_S = 0.25
+"""A path that answers so soon after it fell quiet hasn't failed: it was late, as under loss, or its timers were."""
 FORGIVEN_S = 30.0
 """After so long without a failure the next one counts as the first."""
 
@@ -34,6 +36,8 @@ class Path:
 
     __slots__ = (
         "_backoff_s",
+        "_fell_quiet_at",
+        "_good_before",
         "_on_way",
         "_pinged_at",
         "_sample",
@@ -86,6 +90,7 @@ class Path:
         self.failures = 0
         self.good_since = 0.0
         """Since when it answers, or when it failed."""
+        self._fell_quiet_at = self._good_before = 0.0
         self.ping_at: float | None = None
         self._backoff_s = PING_MIN_S
         self._pinged_at = 0.0
@@ -94,10 +99,10 @@ class Path:
 
     @property
     def quiet_after_s(self) -> float:
-        """How long a frame may go unanswered: a few round trips, with a floor for late timers."""
+        """How long a frame may go unanswered: as RFC 6298 has it, with a floor for late timers."""
         if self.rtt_s is None:
             return QUIET_UNKNOWN_S
-        expected_s = 2 * self.rtt_s + 4 * self.rtt_variation_s + ACK_DELAY_S
+        expected_s = self.rtt_s + 4 * self.rtt_variation_s + ACK_DELAY_S
         return min(QUIET_MAX_S, max(QUIET_MIN_S, expected_s))
 
     @property
@@ -161,9 +166,12 @@ class Path:
         self._waiting_since = now if self.sent > echo else None
         if self.is_proven and not self.is_quiet:
             return False
+        self.good_since = now
+        if self.is_quiet and now <= self._fell_quiet_at + HICCUP_S:
+            self.failures -= 1
+            self.good_since = self._good_before
         self.is_proven, self.is_quiet = True, False
         self.ping_at, self._backoff_s = None, PING_MIN_S
-        self.good_since = now
         return True
 
     def fell_quiet(self, now: float) -> None:
@@ -171,6 +179,7 @@ class Path:
         self.is_quiet = True
         self._sample = None
         self.ping_at = now
+        self._fell_quiet_at, self._good_before = now, self.good_since
         self._count_failure(now)
 
     def lives(self) -> None:

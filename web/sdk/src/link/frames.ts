@@ -79,16 +79,28 @@ export class Reader {
     return isMessage || kind >= RecordKind.StreamOpen ? kind : unreadable();
   }
 
+  get isAtEnd(): boolean {
+    return this.#at >= this.#data.length;
+  }
+
   /** There must be no more. */
   end(): void {
-    if (this.#at < this.#data.length) unreadable();
+    if (!this.isAtEnd) unreadable();
+  }
+
+  /** The next piece, behind its length of two bytes, or what there is of it. */
+  piece(): Uint8Array {
+    const [high = 0, low = 0] = this.#data.subarray(this.#at);
+    const at = this.#at + 2;
+    this.#at = at + high * 256 + low;
+    return this.#data.subarray(at, this.#at);
   }
 
   /** The runs behind `cumulative`, up to the end: each as how many are missing before it, and how many it has. */
   runs(cumulative: number): Run[] {
     const runs: Run[] = [];
     let end = cumulative;
-    while (this.#at < this.#data.length) {
+    while (!this.isAtEnd) {
       const missing = this.varint();
       const size = this.varint();
       if (!missing || !size || runs.length === RUNS_MAX) unreadable();

@@ -13,7 +13,7 @@ export const NEVER = Number.POSITIVE_INFINITY;
 
 /** For how long an acknowledgement waits for more to acknowledge. */
 const ACK_DELAY_S = 0.01;
-const QUIET_MIN_S = 0.15;
+const QUIET_MIN_S = 0.1;
 const QUIET_MAX_S = 1.5;
 /** Before the first round trip is known. */
 const QUIET_UNKNOWN_S = 0.6;
@@ -23,6 +23,8 @@ const PING_MAX_S = 1;
 /** How long a path that failed must have answered before it is used again; doubles with each failure. */
 const HOLD_MIN_S = 0.25;
 const HOLD_MAX_S = 4;
+/** A path that answers so soon after it fell quiet hasn't failed: it was late, as under loss, or its timers were. */
+const HICCUP_S = 0.25;
 /** After so long without a failure the next one counts as the first. */
 const FORGIVEN_S = 30;
 
@@ -52,6 +54,8 @@ export class Path {
   rttS: number | null = null;
   /** Since when it answers, or when it failed. */
   goodSince = 0;
+  #fellQuietAt = 0;
+  #goodBefore = 0;
   pingAt = NEVER;
   /** Numbers and sizes of the records on their way. */
   #onWay: [number: number, size: number][] = [];
@@ -68,13 +72,13 @@ export class Path {
   }
 
   /**
-   * When it is quiet if nothing comes; `NEVER` if nothing has to, or it is already. A frame may go unanswered for a few
-   * round trips, with a floor for late timers.
+   * When it is quiet if nothing comes; `NEVER` if nothing has to, or it is already. A frame may go unanswered for as
+   * long as RFC 6298 has it, with a floor for late timers.
    */
   get quietAt(): number {
     if (this.isQuiet) return NEVER;
     if (this.rttS === null) return this.#waitingSince + QUIET_UNKNOWN_S;
-    const expectedS = 2 * this.rttS + 4 * this.#rttVariationS + ACK_DELAY_S;
+    const expectedS = this.rttS + 4 * this.#rttVariationS + ACK_DELAY_S;
     return this.#waitingSince + Math.min(QUIET_MAX_S, Math.max(QUIET_MIN_S, expectedS));
   }
 
@@ -136,11 +140,15 @@ export class Path {
     }
     this.#waitingSince = this.sent > echo ? now : NEVER;
     if (this.isProven && !this.isQuiet) return;
+    this.goodSince = now;
+    if (this.isQuiet && now <= this.#fellQuietAt + HICCUP_S) {
+      this.#failures--;
+      this.goodSince = this.#goodBefore;
+    }
     this.isProven = true;
     this.isQuiet = false;
     this.pingAt = NEVER;
     this.#backoffS = PING_MIN_S;
-    this.goodSince = now;
   }
 
   /** It should have answered by now. */
@@ -148,6 +156,8 @@ export class Path {
     this.isQuiet = true;
     this.#sample = null;
     this.pingAt = now;
+    this.#fellQuietAt = now;
+    this.#goodBefore = this.goodSince;
     this.#countFailure(now);
   }
 
