@@ -76,7 +76,9 @@ export class FakePeerConnection {
   connectionState = "new";
   localDescription: { type: string; sdp: string } | null = null;
   remoteDescription: { type: string; sdp: string } | null = null;
-  sctp = { transport: { state: "connected" } };
+  sctp: { transport: { state: string; iceTransport: { onselectedcandidatepairchange?: () => void } } } = {
+    transport: { state: "connected", iceTransport: {} },
+  };
   onnegotiationneeded: (() => void) | null = null;
   onicecandidate: ((event: { candidate: unknown }) => void) | null = null;
   onconnectionstatechange: (() => void) | null = null;

@@ -23,6 +23,8 @@ export class Client {
   #room: Room | null = null;
   /** Whether sockets that it opens reach the server. */
   isOnline = true;
+  /** Whether its browser makes peer connections. */
+  hasPeerConnections = true;
 
   constructor(world: World) {
     const client = this;
@@ -38,6 +40,7 @@ export class Client {
       } as unknown as Environment["WebSocket"],
       RTCPeerConnection: class {
         constructor(configuration: RTCConfiguration) {
+          if (!client.hasPeerConnections) throw new DOMException("no more", "UnknownError");
           const connection = new FakePeerConnection(world.network, configuration);
           client.connections.push(connection);
           // biome-ignore lint/correctness/noConstructorReturn: so that the test sees each one
