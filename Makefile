@@ -47,7 +47,8 @@ netlab: $(INSTALLED) $(ASSETS)  ## Chromium behind real NATs, each against each;
 	scripts/install-package.sh turnserver coturn
 	$(BIN)/python -m netlab $(ARGS)
 
-bench: $(INSTALLED) $(ASSETS)  ## Beside plain Node, Socket.IO, PeerServer and the floor, then trials; ARGS as in benchmarks/README.md
+bench: $(INSTALLED) $(ASSETS)  ## Beside plain Node, Socket.IO, PeerJS, simple-peer and the floor, then trials; ARGS as in benchmarks/README.md
+	scripts/install-package.sh chromium chromium
 	npm --prefix benchmarks install --no-save --no-audit --no-fund
 	$(BIN)/python -m benchmarks $(ARGS)
 

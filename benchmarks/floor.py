@@ -27,11 +27,11 @@ class Forwarder(WSListener):
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         kind = frame.msg_type
-        if kind == WSMsgType.TEXT:
+        if kind == WSMsgType.TEXT or kind == WSMsgType.BINARY:  # text first, which is most
             payload = frame.get_payload_as_bytes()
             for member in self._room:
                 if member is not transport:
-                    member.send(WSMsgType.TEXT, payload)
+                    member.send(kind, payload)
         elif kind == WSMsgType.CLOSE:
             transport.disconnect()
 

@@ -32,6 +32,7 @@ __all__ = [
     "candidate",
     "mint",
     "number_in",
+    "template",
 ]
 
 _MARK = b"candidate:"
@@ -190,11 +191,11 @@ class Protocol:
 
     def to_member(self, room: str, target: str) -> Template:
         """A candidate for one member."""
-        return _template(_json({"type": "ice-candidate", "target": target, "candidate": candidate(0)}))
+        return template(_json({"type": "ice-candidate", "target": target, "candidate": candidate(0)}))
 
     def to_room(self, room: str) -> Template:
         """A candidate for everybody in the room."""
-        return _template(_json({"type": "ice-candidate", "roomId": room, "candidate": candidate(0)}))
+        return template(_json({"type": "ice-candidate", "roomId": room, "candidate": candidate(0)}))
 
     def read(self, payload: bytes) -> Delivery:
         message = msgspec.json.decode(payload)
@@ -241,10 +242,10 @@ class V1(Protocol):
 
     def to_member(self, room: str, target: str) -> Template:
         message = {"type": "ice-candidate", "roomId": room, "target": target, "candidate": candidate(0)}
-        return _template(_json(message))
+        return template(_json(message))
 
     def to_room(self, room: str) -> Template:
-        return _template(_json({"type": "message", "roomId": room, "data": candidate(0)}))
+        return template(_json({"type": "message", "roomId": room, "data": candidate(0)}))
 
     def read(self, payload: bytes) -> Delivery:
         message = msgspec.json.decode(payload)
@@ -285,10 +286,10 @@ class SocketIo(Protocol):
         return [message["userId"]]
 
     def to_member(self, room: str, target: str) -> Template:
-        return _template(b"42" + _json(["ice-candidate", {"target": target, "candidate": candidate(0)}]))
+        return template(b"42" + _json(["ice-candidate", {"target": target, "candidate": candidate(0)}]))
 
     def to_room(self, room: str) -> Template:
-        return _template(b"42" + _json(["ice-candidate", {"roomId": room, "candidate": candidate(0)}]))
+        return template(b"42" + _json(["ice-candidate", {"roomId": room, "candidate": candidate(0)}]))
 
     def read(self, payload: bytes) -> Delivery:
         _event, message = msgspec.json.decode(payload[2:])
@@ -311,7 +312,7 @@ class PeerServer(Protocol):
         _expect(b'"OPEN"', await connection.next_text())
 
     def to_member(self, room: str, target: str) -> Template:
-        return _template(_json({"type": "CANDIDATE", "dst": target, "payload": {"candidate": candidate(0)}}))
+        return template(_json({"type": "CANDIDATE", "dst": target, "payload": {"candidate": candidate(0)}}))
 
     def read(self, payload: bytes) -> Delivery:
         message = msgspec.json.decode(payload)
@@ -343,7 +344,8 @@ def _json(value: Any) -> bytes:
     return msgspec.json.encode(value)
 
 
-def _template(message: bytes) -> Template:
+def template(message: bytes) -> Template:
+    """Cut a message that carries `candidate(0)` where its number stands."""
     at = message.index(_MARK) + len(_MARK)
     return message[:at], message[at + _DIGITS :]
 

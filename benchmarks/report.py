@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import math
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
-from .scenarios import CONTESTANTS, Sample, Settings
+from .catalogue import CONTESTANTS
+from .scenarios import Sample, Settings
 from .trials import Outcome, TrialSettings
 
 __all__ = ["Goal", "failures", "goals", "render", "render_outcome", "write_json"]
 
 _TITLES = {contestant.name: contestant.title for contestant in CONTESTANTS}
-_OURS = ("lesson", "v1", "v1-tokens")
+_OURS = ("lesson", "v1", "v1-tokens", "sdk")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,7 @@ class _Column:
     title: str
     metric: str
     show: Callable[[float], str]
+    of_rounds: Callable[[Collection[float]], float] = statistics.median
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,13 @@ def _fixed(digits: int, factor: float = 1.0) -> Callable[[float], str]:
     return lambda value: f"{value * factor:,.{digits}f}"
 
 
+def _p95(values: Collection[float]) -> float:
+    """The least value that 95 % don't exceed: of twenty the second largest."""
+    return sorted(values)[math.ceil(0.95 * len(values)) - 1]
+
+
 _BUSY = 0.9
+_FIRST_MESSAGE = "First message of a member who is there, counted from the call that enters"
 _REACHED = {True: "reached", False: "NOT reached", None: ""}
 _CPU = "cpu_us_per_message"
 _TRAFFIC = (
@@ -80,6 +89,24 @@ _JOINS = (
     _Column("kB to server", "bytes_to_server", _fixed(0, 1e-3)),
     _Column("msgs from server", "messages_from_server", _fixed(0)),
     _Column("kB from server", "bytes_from_server", _fixed(0, 1e-3)),
+)
+_FRAMES = (
+    _Column("CPU ms/MB", "cpu_ms_per_mb", _fixed(2)),
+    *_TRAFFIC[:2],
+    _Column("MB/s", "mb_per_s", _fixed(0)),
+    *_TRAFFIC[-2:],
+)
+_FIRST = (
+    _Column("median ms", "ms", _fixed(1)),
+    _Column("p95 ms", "ms", _fixed(1), _p95),
+    _Column("least ms", "ms", _fixed(1), min),
+    _Column("most ms", "ms", _fixed(1), max),
+)
+_BULK = (
+    _Column("ms/MB", "ms_per_mb", _fixed(2)),
+    _Column("MB/s", "mb_per_s", _fixed(1)),
+    _Column("least MB/s", "mb_per_s", _fixed(1), min),
+    _Column("most MB/s", "mb_per_s", _fixed(1), max),
 )
 _RELAY_GOALS = (("plain", 1 / 1.5), ("socketio", 1 / 2), ("peer", 1 / 2))
 _FANOUT_GOALS = (("plain", 1 / 1.5),)
@@ -106,6 +133,19 @@ def _tables(settings: Settings) -> tuple[_Table, ...]:
             _IDLE_GOALS,
         ),
         _Table("joins", f"Joins: {settings.storm_members} enter one room at once", "cpu_ms_per_join", _JOINS),
+        *(
+            _Table(
+                f"relay-cpu/{size}",
+                f"Binary messages of {size:,} bytes between {settings.frame_pairs} pairs, as fast as they arrive",
+                "cpu_ms_per_mb",
+                _FRAMES,
+            )
+            for size in settings.frame_sizes
+        ),
+        _Table("first-message/near", f"{_FIRST_MESSAGE}, all on this machine", "ms", _FIRST),
+        _Table("first-message/far", f"{_FIRST_MESSAGE}, {settings.far_ms:g} ms to all others and back", "ms", _FIRST),
+        _Table("bulk-direct", "Bytes from one page to another, by a data channel", "ms_per_mb", _BULK),
+        _Table("bulk-relay", "Bytes from one page to another, through the server", "ms_per_mb", _BULK),
     )
 
 
@@ -224,7 +264,7 @@ def _render_table(table: _Table, samples: Sequence[Sample]) -> str:
         if not _values(samples, table.scenario, name, table.measure):
             continue
         medians = (
-            column.show(statistics.median(_values(samples, table.scenario, name, column.metric).values()))
+            column.show(column.of_rounds(_values(samples, table.scenario, name, column.metric).values()))
             for column in table.columns
         )
         rows.append([title, *medians])
@@ -246,7 +286,9 @@ def _render_goals(compared: Sequence[Goal]) -> str:
                 _REACHED[goal.reached],
             ]
         )
-    title = "Ours by the other's: CPU a message or join, memory a connection; median of the interleaved rounds"
+    title = (
+        "Ours by the other's: CPU a message, join or MB, memory a connection, time; median of the interleaved rounds"
+    )
     return f"{title}\n{_align(rows, left=3)}" if compared else ""
 
 

@@ -7,16 +7,19 @@ import gc
 import os
 import platform
 import resource
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import uvloop
 
+from .catalogue import CONTESTANTS, SCENARIOS
 from .report import failures, render, render_outcome, write_json
-from .scenarios import BROKEN, CONTESTANTS, SCENARIOS, Contestant, Sample, Scenario, Settings, run
+from .scenarios import BROKEN, Contestant, Sample, Scenario, Settings, run
 from .servers import Cores
 from .trials import TRIALS, Outcome, Trial, TrialSettings
 
@@ -33,6 +36,10 @@ _QUICK = Settings(
     idle_first=500,
     idle_connections=500,
     slow_rounds_max=1,
+    first_messages=3,
+    bulk_first_s=1.0,
+    bulk_warm_up_s=0.2,
+    bulk_s=0.5,
     storm_members=150,
 )
 _QUICK_TRIALS = TrialSettings(
@@ -72,7 +79,7 @@ def main() -> int:
 
 
 async def _measure(
-    scenarios: list[Scenario], contestants: list[Contestant], cores: Cores, settings: Settings
+    scenarios: list[Scenario[Any]], contestants: list[Contestant], cores: Cores, settings: Settings
 ) -> list[Sample]:
     samples: list[Sample] = []
     for scenario in scenarios:
@@ -102,7 +109,7 @@ def _parse() -> argparse.Namespace:
     scenarios = [*(scenario.name for scenario in SCENARIOS), *(trial.name for trial in TRIALS)]
     names = [contestant.name for contestant in CONTESTANTS]
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Sheetbend measured against others.")
-    parser.add_argument("--quick", action="store_true", help="about a minute: small, and only good to see it work")
+    parser.add_argument("--quick", action="store_true", help="about two minutes: small, and only good to see it work")
     parser.add_argument("--rounds", type=int, help=f"how often each is measured (default {Settings().rounds})")
     parser.add_argument("--only", nargs="+", choices=scenarios, default=scenarios, metavar="SCENARIO")
     parser.add_argument("--servers", nargs="+", choices=names, default=names, metavar="SERVER", help=" ".join(names))
@@ -123,6 +130,7 @@ def _environment() -> dict[str, str]:
         "kernel": platform.release(),
         "python": platform.python_version(),
         "node": _output("node", "--version"),
+        **({"chromium": _output("chromium", "--version")} if shutil.which("chromium") else {}),
         "sheetbend": _output(sys.executable, "-m", "sheetbend", "--version"),
         **{name: version(name) for name in ("picows", "uvloop", "msgspec")},
     }

@@ -1,4 +1,4 @@
-"""What is measured: relay between pairs, fan-out in a room, idle connections, a storm of joins.
+"""What is measured of servers: relay between pairs, fan-out in a room, idle connections, a storm of joins.
 
 A scenario opens one bench a contestant, and a bench measures as often as it is asked to, so that contestants can take
 turns. Servers live as long as their bench, as a server does; only idle memory needs a fresh one each time.
@@ -11,6 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
 import msgspec
 from picows import WSError
@@ -22,33 +23,52 @@ from .protocols import V1, Connection, Floor, Lesson, PeerServer, Protocol, Sock
 from .rooms import Storm, close_all, connect_all, join_all
 from .servers import Command, Cores, Server, running
 
-__all__ = ["BROKEN", "CONTESTANTS", "SCENARIOS", "Contestant", "Sample", "Scenario", "Settings", "run"]
+__all__ = [
+    "BROKEN",
+    "SCENARIOS",
+    "SERVERS",
+    "Bench",
+    "Contestant",
+    "Measurement",
+    "Sample",
+    "Scenario",
+    "ServerContestant",
+    "Settings",
+    "run",
+    "window_metrics",
+]
 
 
 @dataclass(frozen=True, slots=True)
 class Contestant:
-    """A server and the protocol it is spoken to in."""
+    """Who is measured. `name` is what `--servers` takes."""
 
     name: str
     title: str
+
+
+@dataclass(frozen=True, slots=True)
+class ServerContestant(Contestant):
+    """A server and the protocol it is spoken to in."""
+
     command: Command
     protocol: Protocol
 
 
-LESSON = Contestant("lesson", "Sheetbend, lesson", servers.SHEETBEND, Lesson())
-V1_DIALECT = Contestant("v1", "Sheetbend, sheetbend.v1", servers.SHEETBEND, V1())
+LESSON = ServerContestant("lesson", "Sheetbend, lesson", servers.SHEETBEND, Lesson())
+V1_DIALECT = ServerContestant("v1", "Sheetbend, sheetbend.v1", servers.SHEETBEND, V1())
 assert servers.SHEETBEND_WITH_TOKENS.secret is not None
-V1_WITH_TOKENS = Contestant(
+V1_WITH_TOKENS = ServerContestant(
     "v1-tokens",
     "sheetbend.v1 with tokens",
     servers.SHEETBEND_WITH_TOKENS,
     V1WithTokens(servers.SHEETBEND_WITH_TOKENS.secret),
 )
-PLAIN = Contestant("plain", "Node ws, plain", servers.PLAIN, Lesson())
-SOCKET_IO = Contestant("socketio", "Socket.IO", servers.SOCKET_IO, SocketIo())
-PEERSERVER = Contestant("peer", "PeerServer", servers.PEERSERVER, PeerServer())
-FLOOR = Contestant("floor", "floor (no parsing)", servers.FLOOR, Floor())
-CONTESTANTS = (LESSON, PLAIN, V1_DIALECT, V1_WITH_TOKENS, SOCKET_IO, PEERSERVER, FLOOR)
+PLAIN = ServerContestant("plain", "Node ws, plain", servers.PLAIN, Lesson())
+SOCKET_IO = ServerContestant("socketio", "Socket.IO", servers.SOCKET_IO, SocketIo())
+PEERSERVER = ServerContestant("peer", "PeerServer", servers.PEERSERVER, PeerServer())
+FLOOR = ServerContestant("floor", "floor (no parsing)", servers.FLOOR, Floor())
+SERVERS = (LESSON, PLAIN, V1_DIALECT, V1_WITH_TOKENS, SOCKET_IO, PEERSERVER, FLOOR)
 _WITHOUT_TOKENS = (LESSON, PLAIN, V1_DIALECT, SOCKET_IO, PEERSERVER, FLOOR)
 """A token matters once a session, so that of the scenarios without traffic only joins could show one."""
 
@@ -74,7 +94,21 @@ class Settings:
     idle_connections: int = 2_000
     storm_members: int = 500
     slow_rounds_max: int = 3
-    """Of idle and joins: thousands of new connections a round take time, and the differences are large."""
+    """Of idle and joins: thousands of new connections a round take time, and the differences are large. Of what moves
+    megabytes too."""
+    frame_sizes: tuple[int, ...] = (16_000, 1_000)
+    """The largest record of a link, and a small one."""
+    frame_pairs: int = 25
+    """More than may send as much as they can: a session's relay frames are limited to 32 MiB a second."""
+    frames_under_way: int = 4
+    """Of each stream. Few enough that nothing is dropped."""
+    first_messages: int = 20
+    far_ms: float = 50
+    """A round trip, to the server and to each other, as over a network."""
+    bulk_first_s: float = 4.0
+    """Of a connection, and not counted. In slow start a data channel may lose so much that it takes 3 s to recover."""
+    bulk_warm_up_s: float = 0.5
+    bulk_s: float = 3.0
 
 
 class Sample(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,21 +129,29 @@ Measurement = tuple[str, dict[str, float], list[str]]
 Bench = Callable[[], Awaitable[list[Measurement]]]
 
 
-class Scenario(ABC):
+AnyContestant = TypeVar("AnyContestant", bound=Contestant)
+
+
+class Scenario(ABC, Generic[AnyContestant]):
     """One kind of load. `name` is what `--only` takes."""
 
     name: str
-    contestants: Sequence[Contestant]
+    contestants: Sequence[AnyContestant]
+
+    @asynccontextmanager
+    async def stage(self, cores: Cores) -> AsyncIterator[None]:
+        """Have ready what the contestants share."""
+        yield
 
     @abstractmethod
-    def bench(self, contestant: Contestant, cores: Cores, settings: Settings) -> AbstractAsyncContextManager[Bench]:
+    def bench(self, contestant: AnyContestant, cores: Cores, settings: Settings) -> AbstractAsyncContextManager[Bench]:
         """Make everything ready to measure one contestant."""
 
     def rounds(self, settings: Settings) -> int:
         return settings.rounds
 
 
-class _TrafficScenario(Scenario):
+class _TrafficScenario(Scenario[ServerContestant]):
     """Candidates, as many as possible and at a fixed rate."""
 
     @abstractmethod
@@ -117,7 +159,7 @@ class _TrafficScenario(Scenario):
         """How many messages of a stream may be on their way when it is as many as possible."""
 
     @abstractmethod
-    async def prepare(self, traffic: Traffic, contestant: Contestant, server: Server, settings: Settings) -> None:
+    async def prepare(self, traffic: Traffic, contestant: ServerContestant, server: Server, settings: Settings) -> None:
         """Connect, join and add the streams."""
 
     @abstractmethod
@@ -125,7 +167,7 @@ class _TrafficScenario(Scenario):
         """The fixed rate, in messages sent."""
 
     @asynccontextmanager
-    async def bench(self, contestant: Contestant, cores: Cores, settings: Settings) -> AsyncIterator[Bench]:
+    async def bench(self, contestant: ServerContestant, cores: Cores, settings: Settings) -> AsyncIterator[Bench]:
         async with running(contestant.command, cores.server) as server:
             traffic = Traffic(contestant.protocol, server.pid)
             await self.prepare(traffic, contestant, server, settings)
@@ -137,8 +179,8 @@ class _TrafficScenario(Scenario):
                 full_faults = traffic.take_faults()
                 paced = await traffic.pace(settings.window_s, self.messages_per_s(settings))
                 return [
-                    (f"{self.name}/full", _window_metrics(full), full_faults),
-                    (f"{self.name}/paced", _window_metrics(paced), traffic.take_faults()),
+                    (f"{self.name}/full", window_metrics(full), full_faults),
+                    (f"{self.name}/paced", window_metrics(paced), traffic.take_faults()),
                 ]
 
             try:
@@ -150,7 +192,7 @@ class _TrafficScenario(Scenario):
 class _Relay(_TrafficScenario):
     """Pairs whose members send each other candidates."""
 
-    contestants = CONTESTANTS
+    contestants = SERVERS
 
     @abstractmethod
     def pairs(self, settings: Settings) -> int:
@@ -159,7 +201,7 @@ class _Relay(_TrafficScenario):
     def under_way(self, settings: Settings) -> int:
         return 1
 
-    async def prepare(self, traffic: Traffic, contestant: Contestant, server: Server, settings: Settings) -> None:
+    async def prepare(self, traffic: Traffic, contestant: ServerContestant, server: Server, settings: Settings) -> None:
         protocol = contestant.protocol
         connections = await _connect_pairs(protocol, server, range(2 * self.pairs(settings)))
         for number in range(0, len(connections), 2):
@@ -205,7 +247,7 @@ class Fanout(_TrafficScenario):
     def messages_per_s(self, settings: Settings) -> float:
         return settings.fanout_messages_per_s
 
-    async def prepare(self, traffic: Traffic, contestant: Contestant, server: Server, settings: Settings) -> None:
+    async def prepare(self, traffic: Traffic, contestant: ServerContestant, server: Server, settings: Settings) -> None:
         protocol = contestant.protocol
         connections = await connect_all(protocol, server.port, range(settings.fanout_members), lambda _: "hall")
         await join_all(protocol, {"hall": connections})
@@ -214,7 +256,7 @@ class Fanout(_TrafficScenario):
         traffic.add(sender, protocol.to_room("hall"), receivers)
 
 
-class Idle(Scenario):
+class Idle(Scenario[ServerContestant]):
     """Memory of connections that are in rooms of two and say nothing."""
 
     name = "idle"
@@ -224,7 +266,7 @@ class Idle(Scenario):
         return min(settings.rounds, settings.slow_rounds_max)
 
     @asynccontextmanager
-    async def bench(self, contestant: Contestant, cores: Cores, settings: Settings) -> AsyncIterator[Bench]:
+    async def bench(self, contestant: ServerContestant, cores: Cores, settings: Settings) -> AsyncIterator[Bench]:
         async def measure() -> list[Measurement]:
             async with running(contestant.command, cores.server) as server:
                 first = range(settings.idle_first)
@@ -241,7 +283,7 @@ class Idle(Scenario):
         yield measure
 
 
-class Joins(Scenario):
+class Joins(Scenario[ServerContestant]):
     """Everybody enters one room at once. PeerServer has no rooms, and the floor tells nobody of anybody."""
 
     name = "joins"
@@ -251,7 +293,7 @@ class Joins(Scenario):
         return min(settings.rounds, settings.slow_rounds_max)
 
     @asynccontextmanager
-    async def bench(self, contestant: Contestant, cores: Cores, settings: Settings) -> AsyncIterator[Bench]:
+    async def bench(self, contestant: ServerContestant, cores: Cores, settings: Settings) -> AsyncIterator[Bench]:
         async with running(contestant.command, cores.server) as server:
 
             async def measure() -> list[Measurement]:
@@ -273,21 +315,28 @@ class Joins(Scenario):
             yield measure
 
 
-SCENARIOS: tuple[Scenario, ...] = (RelayFew(), RelayMany(), Fanout(), Idle(), Joins())
+SCENARIOS: tuple[Scenario[Any], ...] = (RelayFew(), RelayMany(), Fanout(), Idle(), Joins())
 
 
-async def run(scenario: Scenario, contestants: Sequence[Contestant], cores: Cores, settings: Settings) -> list[Sample]:
+async def run(
+    scenario: Scenario[Any], contestants: Sequence[Contestant], cores: Cores, settings: Settings
+) -> list[Sample]:
     """Measure the contestants in turn, A B A B, forwards and backwards. One that breaks is left out from then on."""
     samples: list[Sample] = []
+    names = {contestant.name for contestant in contestants}
+    taking_part = [contestant for contestant in scenario.contestants if contestant.name in names]
     async with AsyncExitStack() as stack:
+        try:
+            await stack.enter_async_context(scenario.stage(cores))
+        except BROKEN as error:
+            return [_broken(scenario, contestant, 0, error) for contestant in taking_part]
         benches: dict[Contestant, Bench] = {}
-        for contestant in scenario.contestants:
-            if contestant in contestants:
-                try:
-                    bench = scenario.bench(contestant, cores, settings)
-                    benches[contestant] = await stack.enter_async_context(bench)
-                except BROKEN as error:
-                    samples.append(_broken(scenario, contestant, 0, error))
+        for contestant in taking_part:
+            try:
+                bench = scenario.bench(contestant, cores, settings)
+                benches[contestant] = await stack.enter_async_context(bench)
+            except BROKEN as error:
+                samples.append(_broken(scenario, contestant, 0, error))
         for number in range(scenario.rounds(settings)):
             for contestant in list(benches) if number % 2 == 0 else list(reversed(benches)):
                 try:
@@ -304,7 +353,7 @@ def _sample(contestant: Contestant, number: int, scenario: str, metrics: dict[st
     return Sample(scenario=scenario, contestant=contestant.name, round=number, metrics=metrics, faults=faults)
 
 
-def _broken(scenario: Scenario, contestant: Contestant, number: int, error: Exception) -> Sample:
+def _broken(scenario: Scenario[Any], contestant: Contestant, number: int, error: Exception) -> Sample:
     return _sample(contestant, number, scenario.name, {}, [f"{type(error).__name__}: {error}"])
 
 
@@ -328,7 +377,7 @@ async def _settled_memory(server: Server) -> Memory:
     return memory(server.pid)
 
 
-def _window_metrics(window: Window) -> dict[str, float]:
+def window_metrics(window: Window) -> dict[str, float]:
     deliveries = max(1, window.deliveries)
     return {
         "deliveries": window.deliveries,

@@ -18,6 +18,8 @@ __all__ = [
     "FLOOR",
     "PEERSERVER",
     "PLAIN",
+    "RELAY",
+    "RELAY_WITH_BUFFERUTIL",
     "SHEETBEND",
     "SHEETBEND_WITH_TOKENS",
     "SOCKET_IO",
@@ -42,6 +44,8 @@ class Command:
     is_node: bool = False
     secret: str | None = None
     """What tokens are signed with."""
+    has_bufferutil: bool = False
+    """Whether `ws` masks in C, by a package it doesn't bring, or in JavaScript, as it comes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +80,9 @@ class Server:
             os.kill(self.pid, signal.SIGUSR2)
 
 
-def _node(script: str) -> Command:
-    return Command(("node", "--expose-gc", str(_HERE / "node" / script)), is_node=True)
+def _node(script: str, *, has_bufferutil: bool = False) -> Command:
+    argv = ("node", "--expose-gc", str(_HERE / "node" / script))
+    return Command(argv, is_node=True, has_bufferutil=has_bufferutil)
 
 
 def sheetbend(*flags: str, port: int = 0, secret: str | None = None) -> Command:
@@ -92,6 +97,8 @@ _MORE_THAN_ANYBODY_SENDS = ("--rate-messages", "1e7", "--rate-bytes", "1e10")
 SHEETBEND = sheetbend(*_MORE_THAN_ANYBODY_SENDS)
 SHEETBEND_WITH_TOKENS = sheetbend(*_MORE_THAN_ANYBODY_SENDS, secret=secrets.token_hex(32))
 PLAIN = _node("plain.mjs")
+RELAY = _node("relay.mjs")
+RELAY_WITH_BUFFERUTIL = _node("relay.mjs", has_bufferutil=True)
 SOCKET_IO = _node("socketio.mjs")
 PEERSERVER = _node("peer.mjs")
 FLOOR = Command((sys.executable, str(_HERE / "floor.py")))
@@ -123,8 +130,16 @@ async def running(command: Command, core: int) -> AsyncIterator[Server]:
 
 def _environment(command: Command) -> dict[str, str]:
     """Ours without settings that would change what is measured."""
-    ours = {name: value for name, value in os.environ.items() if not name.startswith(("SHEETBEND_", "NODE_OPTIONS"))}
-    return ours if command.secret is None else {**ours, "SHEETBEND_TOKEN_SECRET": command.secret}
+    ours = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("SHEETBEND_", "NODE_OPTIONS", "WS_NO_"))
+    }
+    if command.is_node and not command.has_bufferutil:
+        ours["WS_NO_BUFFER_UTIL"] = "1"
+    if command.secret is not None:
+        ours["SHEETBEND_TOKEN_SECRET"] = command.secret
+    return ours
 
 
 async def _port(process: asyncio.subprocess.Process) -> int | None:

@@ -1,0 +1,15 @@
+"""All scenarios there are, and all who are measured in them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from . import scenarios
+from .browser import PAGES, BulkDirect, BulkRelay, FirstMessage
+from .relay_cpu import FRAMES_ONLY, RelayCpu
+from .scenarios import SERVERS, Contestant, Scenario
+
+__all__ = ["CONTESTANTS", "SCENARIOS"]
+
+SCENARIOS: tuple[Scenario[Any], ...] = (*scenarios.SCENARIOS, RelayCpu(), FirstMessage(), BulkDirect(), BulkRelay())
+CONTESTANTS: tuple[Contestant, ...] = (*SERVERS, FRAMES_ONLY, *PAGES)
