@@ -18,6 +18,17 @@ function watch(member) {
   });
   member.on("streamremoved", (_stream, label) => note("streamremoved", member.key, label));
   member.on("connection", (state) => note("connection", member.key, state));
+  member.on("path", (path) => note("path", member.key, path));
+  member.on("message", (data) => note("said", typeof data === "string" ? data : [...data]));
+  member.on("stream", async ({ label, readable, writable }) => {
+    const chunks = [];
+    for await (const chunk of readable) chunks.push(chunk);
+    const digest = await crypto.subtle.digest("SHA-256", await new Blob(chunks).arrayBuffer());
+    note("streamed", label, hex(digest));
+    const answer = writable.getWriter();
+    await answer.write(new TextEncoder().encode("thanks"));
+    await answer.close();
+  });
 }
 
 async function start(name, options = {}) {
@@ -45,4 +56,19 @@ async function publishScreen() {
   window.screenPublication = await window.room.publish(window.screenStream, { label: "screen" });
 }
 
-window.program = { events, start, publishCamera, publishScreen };
+const hex = (bytes) => [...new Uint8Array(bytes)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+
+/** Streams so many random bytes to the only other member; resolves with their hash, once it has been answered. */
+async function stream(label, megabytes) {
+  const [member] = window.room.members.values();
+  const { readable, writable } = member.stream(label);
+  const bytes = new Uint8Array(megabytes * 2 ** 20);
+  for (let at = 0; at < bytes.length; at += 65_536) crypto.getRandomValues(bytes.subarray(at, at + 65_536));
+  const writer = writable.getWriter();
+  for (let at = 0; at < bytes.length; at += 50_000) await writer.write(bytes.subarray(at, at + 50_000));
+  await writer.close();
+  const answer = await new Response(readable).text();
+  return [hex(await crypto.subtle.digest("SHA-256", bytes)), answer];
+}
+
+window.program = { events, start, publishCamera, publishScreen, stream };

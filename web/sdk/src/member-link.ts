@@ -42,8 +42,9 @@ export interface MemberLinkPort {
   words(words: readonly number[]): void;
 }
 
-/** First bytes of what isn't a link frame; theirs are smaller. */
+/** First bytes of what isn't a link frame; theirs are smaller. A greeting wants an answer, which looks like it. */
 const GREETING = 0x10;
+const ANSWER = 0x12;
 /** Several link frames, each behind its length in two bytes: what is sent in one breath costs little more than one of it. */
 const BUNDLE = 0x11;
 const BUNDLE_BYTES_MAX = 16_000;
@@ -152,7 +153,7 @@ export class MemberLink {
   receive(path: PathName, frame: Bytes): void {
     if (this.#error || !this.#ups.has(path)) return;
     this.#incoming.add(frame.length);
-    if (frame[0] === GREETING) this.#greeted(path, frame);
+    if (frame[0] === GREETING || frame[0] === ANSWER) this.#greeted(path, frame);
     else if (!this.#open.has(path)) this.#greetAgain(path);
     else if (frame[0] === BUNDLE) this.#unbundle(path, new Reader(frame.subarray(1)));
     else this.#do((now) => this.#link.receive(path, frame, now));
@@ -160,7 +161,7 @@ export class MemberLink {
 
   /** What begins a path. */
   get greeting(): Bytes {
-    return join([GREETING], fromHex(this.#own), fromHex(this.#other));
+    return this.#incarnations(GREETING);
   }
 
   // What the application wants.
@@ -238,6 +239,10 @@ export class MemberLink {
     }
   }
 
+  #incarnations(kind: number): Bytes {
+    return join([kind], fromHex(this.#own), fromHex(this.#other));
+  }
+
   #greet(path: PathName): void {
     this.#greetedAt.set(path, this.#environment.now());
     this.#port.transmit(path, this.greeting, false);
@@ -261,7 +266,7 @@ export class MemberLink {
     const isRenewal = isNew && this.#other !== NONE;
     this.#other = theirs;
     if (isRenewal) this.#renew();
-    else if (known === NONE) this.#greet(path);
+    if (frame[0] === GREETING) this.#port.transmit(path, this.#incarnations(ANSWER), false);
     const wasOpen = this.#open.has(path);
     this.#open.add(path);
     if (path === "direct" && !wasOpen) this.#do((now) => this.#link.pathUp(path, now));

@@ -215,7 +215,7 @@ describe("paths", () => {
 describe("nothing is lost, doubled or out of order", () => {
   test.each(Array.from({ length: 30 }, (_, seed) => seed))("seed %i", async (seed) => {
     const random = randomOf(seed);
-    const [ada, bob] = await call();
+    const [ada, bob] = await (seed % 2 ? relayed() : call());
     world.server.graceMs = [0, 3000, 30_000][seed % 3] ?? 0;
     const sent = new Map<Client, string[]>([
       [ada, []],
@@ -248,8 +248,8 @@ describe("nothing is lost, doubled or out of order", () => {
     setDirect(false, ada, bob);
     await world.clock.advance(20_000);
     expect([ada, bob].flatMap(({ events }) => events.filter((event) => /left/.test(event)))).toEqual([]);
-    expect(bob.heard).toEqual(sent.get(ada));
-    expect(ada.heard).toEqual(sent.get(bob));
+    expect([bob.heard, ada.heard]).toEqual([sent.get(ada), sent.get(bob)]);
+    expect(bob.heard.length).toBeGreaterThan(10);
   });
 });
 
