@@ -158,13 +158,19 @@ def _happen(fault: Fault, lab: Lab, server: Server, pages: list[Page]) -> list[C
 
 
 def _watch(pages: list[Page], *, is_possible: bool) -> Change:
-    """Wait until all is as before, if that is possible, and a moment longer."""
+    """Watch for a moment, and until all is as before, if that is possible."""
     began = time.monotonic()
-    again = _wait(pages, _are_direct, AGAIN_TIMEOUT_S) if is_possible else False
-    again_s = time.monotonic() - began
-    time.sleep(max(0.0, began + WATCHED_S - time.monotonic()))
+    direct_since: float | None = began
+    while (now := time.monotonic()) < began + (AGAIN_TIMEOUT_S if is_possible else WATCHED_S):
+        if not _are_direct(_reports(pages)):
+            direct_since = None
+        elif direct_since is None:
+            direct_since = now
+        if direct_since is not None and now > began + WATCHED_S:
+            break
+        time.sleep(_POLL_S)
     gap_ms = max(page.evaluate("() => lab.longestSilence()") for page in pages)
-    return Change(gap_ms, again_s if again else None, is_possible)
+    return Change(gap_ms, None if direct_since is None else direct_since - began, is_possible)
 
 
 def _mark(pages: list[Page]) -> None:

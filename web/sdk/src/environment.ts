@@ -20,6 +20,8 @@ export interface Environment {
   now(): number;
   setTimeout(callback: () => void, delayMs: number): number;
   clearTimeout(timer: number): void;
+  /** Whether timers come up to a second late, as browsers have it in pages that nobody looks at. */
+  areTimersLate(): boolean;
   /** Uniform in [0, 1). */
   random(): number;
   /** As `KeyPair.generate`. */
@@ -44,6 +46,7 @@ export function browserEnvironment(): Environment {
     now: () => performance.now(),
     setTimeout: (callback, delayMs) => window.setTimeout(callback, delayMs),
     clearTimeout: (timer) => window.clearTimeout(timer),
+    areTimersLate: () => document.hidden,
     random: () => Math.random(),
     generateKeys: () => KeyPair.generate(),
     randomToken,

@@ -55,6 +55,8 @@ const NONE = "0000000000000000";
 const READY_AFTER_MS = 8;
 /** A path on which frames come that can't be taken is greeted again, at most so often. */
 const GREET_AGAIN_MS = 500;
+/** What is due so soon is done at once where timers come late: acknowledgements that wait are taken for silence. */
+const EARLY_S = 0.012;
 /** The stream on which the first member begins the exchange of safety words. Applications can't open it. */
 const WORDS_LABEL = "sheetbend:words";
 const WORDS_BYTES = 33;
@@ -79,6 +81,8 @@ export class MemberLink {
   /** Those whose frames are taken. */
   readonly #open = new Set<PathName>();
   readonly #greetedAt = new Map<PathName, number>();
+  /** No earlier than any time that the link was told of. */
+  #clockS = 0;
   readonly #due: LinkEffect[] = [];
   /** Frames that go out together, once the caller is done. */
   readonly #bundles: Record<PathName, Bytes[]> = { relay: [], direct: [] };
@@ -439,7 +443,8 @@ export class MemberLink {
   // Time.
 
   #now(): number {
-    return this.#environment.now() / 1000;
+    this.#clockS = Math.max(this.#clockS, this.#environment.now() / 1000);
+    return this.#clockS;
   }
 
   /** Tells of paths that hang, and holds back those that take no more. */
@@ -465,6 +470,12 @@ export class MemberLink {
     this.#environment.clearTimeout(this.#timer);
     this.#timerAt = at;
     if (at === Number.POSITIVE_INFINITY) return;
+    if (at - this.#now() <= EARLY_S && this.#environment.areTimersLate()) {
+      this.#timerAt = Number.POSITIVE_INFINITY;
+      this.#clockS = at;
+      queueMicrotask(() => this.#error || this.#do((now) => this.#link.tick(now)));
+      return;
+    }
     this.#timer = this.#environment.setTimeout(
       () => {
         this.#timerAt = Number.POSITIVE_INFINITY;

@@ -177,6 +177,19 @@ describe("paths", () => {
     expect(ada.other.path).toBe("turn");
   });
 
+  test("a page that nobody looks at answers in time", async () => {
+    const [ada, bob] = await call();
+    bob.isHidden = true;
+    const paths: unknown[] = [];
+    ada.other.on("path", (path) => paths.push(path));
+    for (let second = 0; second < 10; second++) {
+      void ada.other.send(`${second}`);
+      await world.clock.advance(1000);
+    }
+    expect([paths, bob.heard.length]).toEqual([[], 10]);
+    expect(ada.connections[0]?.log).not.toContain("restart");
+  });
+
   test("without a peer connection everything goes over the relay", async () => {
     const [ada, bob] = await relayed();
     void ada.other.send("x");

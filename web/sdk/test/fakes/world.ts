@@ -25,6 +25,8 @@ export class Client {
   isOnline = true;
   /** Whether its browser makes peer connections. */
   hasPeerConnections = true;
+  /** Whether its timers come late. */
+  isHidden = false;
 
   constructor(world: World) {
     const client = this;
@@ -49,8 +51,10 @@ export class Client {
       } as unknown as Environment["RTCPeerConnection"],
       MediaStream: FakeStream as unknown as Environment["MediaStream"],
       now: world.clock.now,
-      setTimeout: world.clock.setTimeout,
+      setTimeout: (callback, delayMs) =>
+        world.clock.setTimeout(callback, this.isHidden ? Math.ceil(delayMs / 1000) * 1000 : delayMs),
       clearTimeout: world.clock.clearTimeout,
+      areTimersLate: () => this.isHidden,
       random: () => 0.5,
       generateKeys: async () => {
         if (!world.hasKeys) throw new SheetbendError("sealing_unavailable", "no keys here");
