@@ -14,7 +14,8 @@ ALLOWED = {
     "core": {"core", "errors"},
     "brokers": {"brokers", "core", "errors"},
     "server": {"server", "brokers", "core", "errors", "__init__"},
-    "cli": {"cli", "server", "core", "errors", "__init__"},
+    "doctor": {"doctor", "server", "core", "errors", "__init__"},
+    "cli": {"cli", "doctor", "server", "core", "errors", "__init__"},
     "client": {"client", "core", "errors", "__init__"},
     "errors": set(),
 }

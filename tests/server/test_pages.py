@@ -18,7 +18,7 @@ def test_health(server: ServerProcess) -> None:
 
 
 @pytest.mark.parametrize(
-    "target", ["/", "/?a=b", "/r/demo", "/r/demo?x=/../", "/r/caf%C3%A9%2Fx", "/r/..", "/r/%2e%2e"]
+    "target", ["/", "/?a=b", "/doctor", "/r/demo", "/r/demo?x=/../", "/r/caf%C3%A9%2Fx", "/r/..", "/r/%2e%2e"]
 )
 def test_home_and_every_room_are_the_app(server: ServerProcess, target: str) -> None:
     response = get(server.port, target)
@@ -41,6 +41,7 @@ def test_home_and_every_room_are_the_app(server: ServerProcess, target: str) -> 
         "/r/a/b",
         "//",
         "/healthz/",
+        "/doctor/",
         "/ws/",
         "/../config.py",
         "/assets/../../config.py",

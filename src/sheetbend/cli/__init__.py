@@ -1,4 +1,4 @@
-"""The command line: `sheetbend serve`, `sheetbend token`."""
+"""The command line: `sheetbend serve`, `sheetbend doctor`, `sheetbend token`."""
 
 from .main import main
 

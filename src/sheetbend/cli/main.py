@@ -12,6 +12,7 @@ from cyclopts.config import Env, Toml
 
 from .. import __version__
 from ..errors import ConfigurationError
+from .doctor import doctor
 from .serve import serve
 from .token import token
 
@@ -26,6 +27,7 @@ app = App(
     help_format="plaintext",
 )
 app.command(serve)
+app.command(doctor)
 app.command(token)
 
 

@@ -58,8 +58,8 @@ class Pages:
         self._index = self._pages.pop("/index.html")
 
     def find(self, path: str) -> Page | None:
-        """Return the page at `path`, without query; rooms and the home page are one file."""
-        if path == "/" or (path.startswith("/r/") and len(path) > 3 and "/" not in path[3:]):
+        """Return the page at `path`, without query; the home page, rooms and the doctor are one file."""
+        if path in ("/", "/doctor") or (path.startswith("/r/") and len(path) > 3 and "/" not in path[3:]):
             return self._index
         return self._pages.get(path)
 

@@ -1,5 +1,6 @@
 /** The app as a whole: which page belongs to the address, and the notices that every page shares. */
 
+import { DoctorPage } from "./doctor/doctor-page.js";
 import { HomePage } from "./home.js";
 import type { Notices } from "./notices.js";
 import type { Preferences } from "./preferences.js";
@@ -29,6 +30,8 @@ function Page({ route, router, preferences, notices, tokens }: AppProps & { rout
   switch (route.page) {
     case "home":
       return <HomePage router={router} />;
+    case "doctor":
+      return <DoctorPage router={router} notices={notices} tokens={tokens} />;
     case "room":
       return (
         <RoomPage

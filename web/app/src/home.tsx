@@ -34,7 +34,18 @@ export function HomePage({ router }: { router: Router }) {
           <EnterRoom router={router} />
         </div>
       </main>
-      <footer class="home-foot">Sound and pictures go from browser to browser, encrypted.</footer>
+      <footer class="home-foot">
+        Sound and pictures go from browser to browser, encrypted.{" "}
+        <a
+          href="/doctor"
+          onClick={(event) => {
+            event.preventDefault();
+            router.openDoctor();
+          }}
+        >
+          Check your connection
+        </a>
+      </footer>
     </div>
   );
 }

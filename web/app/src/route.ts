@@ -1,12 +1,17 @@
-/** Addresses: `/` is the start and `/r/NAME` is a room. */
+/** Addresses: `/` is the start, `/doctor` the connection check and `/r/NAME` is a room. */
 
 import { type ReadonlySignal, signal } from "@preact/signals";
 import { isRoomName } from "./room-name.js";
 
-export type Route = { page: "home" } | { page: "room"; room: string } | { page: "unknown" };
+export type Route =
+  | { page: "home" }
+  | { page: "doctor" }
+  | { page: "room"; room: string }
+  | { page: "unknown" };
 
 export function parseRoute(pathname: string): Route {
   if (pathname === "/") return { page: "home" };
+  if (pathname === "/doctor") return { page: "doctor" };
   const encoded = /^\/r\/([^/]+)\/?$/.exec(pathname)?.[1];
   const room = encoded === undefined ? null : decodeName(encoded);
   return room !== null && isRoomName(room) ? { page: "room", room } : { page: "unknown" };
@@ -41,6 +46,10 @@ export class Router {
 
   openHome(): void {
     this.#open("/");
+  }
+
+  openDoctor(): void {
+    this.#open("/doctor");
   }
 
   openRoom(room: string): void {

@@ -6,7 +6,11 @@ describe("parseRoute", () => {
     expect(parseRoute(roomPath(room))).toEqual({ page: "room", room });
   });
 
-  it.each(["/r/", "/r/a/b", "/x", "/r/%", "/r/%0a", "/r/%E0%A4%A"])("doesn't know %s", (path) => {
+  it("knows the connection check", () => {
+    expect(parseRoute("/doctor")).toEqual({ page: "doctor" });
+  });
+
+  it.each(["/doctor/", "/r/", "/r/a/b", "/x", "/r/%", "/r/%0a", "/r/%E0%A4%A"])("doesn't know %s", (path) => {
     expect(parseRoute(path)).toEqual({ page: "unknown" });
   });
 });

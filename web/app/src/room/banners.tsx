@@ -21,6 +21,10 @@ export function Banners({ call, playback, children }: BannersProps) {
             {call.waitingAgain.value
               ? "Back in the lobby: somebody has to let you in again"
               : "Reconnecting… the call goes on"}
+            <a href="/doctor" target="_blank" rel="noopener">
+              Check
+              <span class="visually-hidden"> your connection, in a new tab</span>
+            </a>
           </p>
         )}
       </div>

@@ -11,7 +11,7 @@ export interface FailedPageProps {
 }
 
 export function FailedPage({ failure, onRetry, onLobby, onNew }: FailedPageProps) {
-  const { title, detail, retry, mayReturn } = failure;
+  const { title, detail, retry, mayReturn, mayBeNetwork } = failure;
   return (
     <MessagePage title={title}>
       <p>{detail}</p>
@@ -30,6 +30,11 @@ export function FailedPage({ failure, onRetry, onLobby, onNew }: FailedPageProps
           New room
         </button>
       </p>
+      {mayBeNetwork && (
+        <p>
+          <a href="/doctor">Check your connection</a>
+        </p>
+      )}
     </MessagePage>
   );
 }

@@ -10,6 +10,8 @@ export interface Failure {
   retry: string | null;
   /** Whether the lobby of the same room is a way on. */
   mayReturn: boolean;
+  /** Whether the connection check may say more. */
+  mayBeNetwork?: boolean;
 }
 
 /** Why the page asks for a token. */
@@ -25,6 +27,7 @@ const FAILURES: ReadonlyMap<string, Failure> = new Map(
       detail: "Check that you are online. If you are, the server may be restarting: try again in a moment.",
       retry: TRY_AGAIN,
       mayReturn: true,
+      mayBeNetwork: true,
     },
     room_full: {
       title: "This room is full",
