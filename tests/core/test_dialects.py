@@ -217,19 +217,19 @@ def test_v1_writes_each_kind_of_welcome_as_the_fixtures_show() -> None:
     granted = Grants(EVERYTHING, None, SUBJECT, "Ada")
     resume = Resume("r1", 5)
     cases: list[tuple[Greet, Grants, float | None, int | None]] = [
-        (Greet((), None, None, None), Grants(), None, None),
-        (Greet((), "t", None, "h"), granted, 3600, None),
-        (Greet((), None, resume, None), Grants(), None, 17),
-        (Greet((), None, resume, None), Grants(), None, None),
+        (Greet((), None, None, False, None), Grants(), None, None),
+        (Greet((), "t", None, False, "h"), granted, 3600, None),
+        (Greet((), None, resume, False, None), Grants(), None, 17),
+        (Greet((), None, resume, False, None), Grants(), None, None),
     ]
     for index, (greet, grants, left_s, received) in enumerate(cases):
-        text = V1.encode_welcome(ADA, "sheetbend/0.1.0", greet, ICE, grants, left_s, RESUME_TOKEN, received)
+        text = V1.encode_welcome(ADA, "sheetbend/0.1.0", greet, ICE, grants, left_s, RESUME_TOKEN, received, False)
         assert json.loads(text) == valid("v1-server", "welcome", index)
 
 
 def test_a_resume_at_nothing_received_is_told_as_well() -> None:
-    greet = Greet((), None, Resume("r1", 0), None)
-    welcome = json.loads(V1.encode_welcome(ADA, "s", greet, [], Grants(), None, RESUME_TOKEN, 0))
+    greet = Greet((), None, Resume("r1", 0), False, None)
+    welcome = json.loads(V1.encode_welcome(ADA, "s", greet, [], Grants(), None, RESUME_TOKEN, 0, False))
     assert (welcome["recovered"], welcome["received"]) == (True, 0)
 
 

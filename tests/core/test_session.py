@@ -104,7 +104,8 @@ def test_rights_are_named_for_every_message() -> None:
 def test_before_hello_everything_else_is_refused() -> None:
     fresh = new_session()
     assert refusal(fresh.receive(Join("demo"), "r")) == "hello_required"
-    assert fresh.receive(Hello("me", ("later",), "t", Resume("r", 3)), "h") == (Greet((), "t", Resume("r", 3), "h"),)
+    resume = Resume("r", 3)
+    assert fresh.receive(Hello("me", ("later",), "t", resume), "h") == (Greet((), "t", resume, False, "h"),)
     assert fresh.state is State.GREETING, "whether the hello was good is not its affair"
     fresh.open(Grants(), "t1")
     assert refusal(fresh.receive(Hello())) == "unexpected_hello"

@@ -52,6 +52,7 @@ def serve(
     token_audience: Annotated[str | None, Parameter(group=_ACCESS)] = None,
     allow_origin: Annotated[tuple[str, ...], _LIST, Parameter(group=_ACCESS)] = (),
     trusted_proxy: Annotated[tuple[str, ...], _LIST, Parameter(group=_ACCESS)] = (),
+    relay_only: Annotated[bool, Parameter(group=_NETWORKS, negative="")] = False,
     ice: Annotated[IceOptions, Parameter(name="*", group=_NETWORKS)] = _NO_TURN,
     limits: Annotated[LimitOptions, Parameter(name="*", group=_LIMITS)] = _DEFAULTS,
 ) -> None:
@@ -85,6 +86,8 @@ def serve(
         Another origin that may connect; repeatable.
     trusted_proxy
         Whose X-Forwarded-For counts, CIDR; repeatable.
+    relay_only
+        Pass nobody's own addresses on: TURN, or this server.
     """
     secrets = secrets_of(os.environ)
     config = ServerConfig(
@@ -101,6 +104,7 @@ def serve(
         token_audience=token_audience,
         trusted_proxies=tuple(_network(text) for text in trusted_proxy),
         ice=ice.as_config(),
+        relay_only=relay_only,
         log_level=log_level,
         log_format=log_format,
         limits=limits.as_limits(),

@@ -33,6 +33,8 @@ class Greet(Struct, frozen=True):
     features: tuple[str, ...]
     token: str | None
     resume: Resume | None
+    relay_only: bool
+    """No address of the client's own may be passed on."""
     ref: str | None
 
 

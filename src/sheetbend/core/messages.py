@@ -62,6 +62,7 @@ class Hello(Message, tag="hello", frozen=True):
     features: tuple[str, ...] = ()
     token: str | None = None
     resume: Resume | None = None
+    relay_only: bool = False
 
 
 class Since(Struct, frozen=True, gc=False):

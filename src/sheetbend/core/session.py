@@ -15,6 +15,7 @@ from hmac import compare_digest
 from typing import Any
 
 from ..errors import RefusedError
+from .addresses import tells_address
 from .close_codes import CloseCode
 from .effects import (
     Close,
@@ -111,6 +112,7 @@ class Session:
         "dialect",
         "features",
         "grants",
+        "is_relay_only",
         "joins_left",
         "messages_left",
         "rooms",
@@ -130,6 +132,8 @@ class Session:
         self.features: tuple[str, ...] = ()
         """What the client and the server both know besides."""
         self.grants = Grants()
+        self.is_relay_only = False
+        """Whether signalling that tells an address of its own is refused."""
         self.messages_left = TokenBucket(limits.message_rate, now)
         self.bytes_left = TokenBucket(limits.byte_rate, now)
         self.joins_left = TokenBucket(limits.join_rate, now)
@@ -250,7 +254,7 @@ class Session:
 
     def _hello(self, message: Hello, ref: str | None) -> Effects:
         features = tuple(name for name in message.features if name in FEATURES)
-        return (Greet(features, message.token, message.resume, ref),)
+        return (Greet(features, message.token, message.resume, message.relay_only, ref),)
 
     def _renew(self, message: Authorize, ref: str | None) -> Effects:
         return (Renew(message.token, ref),)
@@ -283,6 +287,10 @@ class Session:
     def _signal(self, message: Signalling, ref: str | None) -> Effects:
         if not self._may_signal:
             raise RefusedError("not_allowed", "You may neither publish nor subscribe.")
+        if self.is_relay_only and tells_address(
+            message.candidate if isinstance(message, IceCandidate) else message.sdp
+        ):
+            raise RefusedError("address_not_allowed", "Relay-only: candidates are relayed ones, without raddr.")
         target = message.target
         if target is None:
             room = self._only_room() if message.room_id is None else self._room(message.room_id)

@@ -89,6 +89,7 @@ class Server:
             clock=loop.time,
             verifier=self._verifier,
             ice_servers=self._ice.servers,
+            relay_only=self._config.relay_only,
         )
         admission = Admission(limits, self._config.trusted_proxies, loop.time)
         gate = Gate(

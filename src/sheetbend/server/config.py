@@ -47,6 +47,8 @@ class ServerConfig:
     """Whose `X-Forwarded-For` is believed."""
     ice: IceConfig = field(default_factory=IceConfig)
     """STUN and TURN."""
+    relay_only: bool = False
+    """Pass on nobody's own addresses."""
     log_level: LogLevel = "info"
     log_format: LogFormat = "text"
     limits: Limits = field(default_factory=Limits)

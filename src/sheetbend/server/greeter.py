@@ -204,10 +204,12 @@ class Greeter:
         left_s: float | None,
         received: int | None,
     ) -> None:
-        client.session.features = greet.features
-        servers = self._ice_servers.for_session(client.session.user_id, self._clock())
+        session = client.session
+        session.features = greet.features
+        session.is_relay_only = session.is_relay_only or greet.relay_only
+        servers = self._ice_servers.for_session(session.user_id, self._clock())
         text = self._dialect.encode_welcome(
-            client.session.user_id, SERVER, greet, servers, grants, left_s, token, received
+            session.user_id, SERVER, greet, servers, grants, left_s, token, received, session.is_relay_only
         )
         if client.outbox is not None:
             client.outbox.send_many((text,))

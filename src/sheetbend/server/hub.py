@@ -71,8 +71,11 @@ class Hub:
         clock: Callable[[], float],
         verifier: Verifier | None = None,
         ice_servers: IceServers | None = None,
+        relay_only: bool = False,
     ) -> None:
+        """`relay_only`: nobody's own addresses are passed on."""
         self._broker = broker
+        self._relay_only = relay_only
         self._limits = limits
         self._new_user_id = new_user_id
         self._clock = clock
@@ -95,6 +98,7 @@ class Hub:
     def connect(self, dialect: DialectName, outbox: Outbox, address: Address) -> None:
         """Take a new connection: what comes in on it `belongs_to` a client from now on."""
         session = Session(self._new_user_id(), dialect, self._limits, self._clock())
+        session.is_relay_only = self._relay_only
         client = Client(session, self._dialects[dialect], outbox, address)
         outbox.belongs_to(client)
         if dialect == "lesson":

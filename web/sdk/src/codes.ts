@@ -25,6 +25,7 @@ export const SERVER_ERRORS = {
   room_required: false,
   target_not_found: true,
   target_is_self: false,
+  address_not_allowed: false,
   too_many_rooms: false,
   room_full: true,
   server_full: true,

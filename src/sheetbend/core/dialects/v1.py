@@ -114,6 +114,7 @@ class _Welcome(_Out, tag="welcome"):
     expires_in_s: float | None = None
     recovered: bool | None = None
     received: int | None = None
+    relay_only: bool | None = None
     ref: str | None = None
 
 
@@ -387,6 +388,7 @@ class V1Dialect(Dialect):
         expires_in_s: float | None,
         resume_token: str,
         received: int | None,
+        relay_only: bool,
     ) -> bytes:
         """`received` is None where no session is gone on with."""
         return _encode(
@@ -403,6 +405,7 @@ class V1Dialect(Dialect):
                 expires_in_s,
                 None if greet.resume is None else received is not None,
                 received,
+                relay_only or None,
                 greet.ref,
             )
         )
