@@ -28,9 +28,10 @@ LOSS_PERCENT = 5
 GAP_MAX_MS = 300
 """Of the 95th percentile of changes that leave one path."""
 DIRECT_AGAIN_MAX_S = 10.0
-#: How long a fault lasts, and how long the stream is watched after a change at least.
-LASTING_S = 2.0
+#: For so long from a change on a gap is put down to it: later ones are those of a relay at 5% loss.
 WATCHED_S = 1.5
+#: And for so long a fault lasts besides.
+LASTING_S = 2.0
 CONNECT_TIMEOUT_S = 20
 AGAIN_TIMEOUT_S = 30
 ARRIVE_TIMEOUT_S = 60
@@ -68,7 +69,7 @@ class Change:
     """Of the network, in the middle of the stream."""
 
     gap_ms: float
-    """The longest time in which one of the two got nothing, from the change on."""
+    """The longest time in which one of the two got nothing, while it was watched."""
     direct_again_s: float | None
     """From the moment from which it was possible; None where it wasn't yet, or took too long."""
     was_possible: bool
@@ -151,8 +152,8 @@ def _happen(fault: Fault, lab: Lab, server: Server, pages: list[Page]) -> list[C
     assert fault.lasts
     _mark(pages)
     with fault.lasts(lab):
-        time.sleep(LASTING_S)
         begun = _watch(pages, is_possible=False)
+        time.sleep(LASTING_S)
         _mark(pages)
     return [begun, _watch(pages, is_possible=True)]
 
@@ -161,15 +162,17 @@ def _watch(pages: list[Page], *, is_possible: bool) -> Change:
     """Watch for a moment, and until all is as before, if that is possible."""
     began = time.monotonic()
     direct_since: float | None = began
+    gap_ms = 0.0
     while (now := time.monotonic()) < began + (AGAIN_TIMEOUT_S if is_possible else WATCHED_S):
         if not _are_direct(_reports(pages)):
             direct_since = None
         elif direct_since is None:
             direct_since = now
+        if now < began + WATCHED_S:
+            gap_ms = max(page.evaluate("() => lab.longestSilence()") for page in pages)
         if direct_since is not None and now > began + WATCHED_S:
             break
         time.sleep(_POLL_S)
-    gap_ms = max(page.evaluate("() => lab.longestSilence()") for page in pages)
     return Change(gap_ms, None if direct_since is None else direct_since - began, is_possible)
 
 
