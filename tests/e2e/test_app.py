@@ -586,3 +586,35 @@ def test_a_message_that_is_refused_says_why_and_can_be_sent_again(person: Person
         texts = log.locator(".chat-text").all_inner_texts()
         assert sorted(texts) == [f"number {number}" for number in range(4)]
         expect(alert).to_have_count(0)
+
+
+def test_members_see_how_they_reach_each_other_and_compare_words(server: ServerProcess, person: Person) -> None:
+    ada = new_page(person(**DESKTOP), [])
+    ada.goto(server.url)
+    ada.get_by_role("button", name="Create a room").click()
+    ada.wait_for_url("**/r/*#*")
+    join(ada, "Ada")
+    bob = enter(person, ada.url, "Bob", **PHONE)
+    words = []
+    for page, other in ((ada, "Bob"), (bob, "Ada")):
+        page.get_by_role("button", name="Members").click()
+        expect(page.locator(".member-detail").get_by_text("Direct")).to_be_visible()
+        page.get_by_role("button", name=f"Connection with {other}").click()
+        dialog = page.get_by_role("dialog", name=f"Connection with {other}")
+        expect(dialog.get_by_text("ms", exact=False).first).to_be_visible()
+        words.append(dialog.get_by_role("list", name="Safety words").inner_text())
+        picture(page, f"connection-{other.lower()}")
+        dialog.get_by_label("has the same words").check()
+        dialog.get_by_role("button", name="Close").click()
+        expect(page.get_by_text("Words compared")).to_be_visible()
+    assert len(words[0].split()) == 14
+    assert words[0] == words[1]
+
+
+def test_somebody_with_another_link_is_told_so_and_reaches_nobody(server: ServerProcess, person: Person) -> None:
+    ada = enter(person, f"{server.url}r/shut#s3cret", "Ada")
+    bob = enter(person, f"{server.url}r/shut", "Bob")
+    for page in (ada, bob):
+        expect(page.get_by_text("another link than yours")).to_be_visible()
+        expect(page.locator(".tile-state").get_by_text("Can't reach them")).to_be_visible()
+    assert ada.evaluate("JSON.stringify({ ...localStorage }) + document.title").find("s3cret") == -1

@@ -5,7 +5,7 @@ import { HomePage } from "./home.js";
 import type { Notices } from "./notices.js";
 import type { Preferences } from "./preferences.js";
 import { RoomPage } from "./room/room-page.js";
-import type { Route, Router } from "./route.js";
+import { type Route, type Router, roomPath } from "./route.js";
 import type { TokenKeeper } from "./token.js";
 import { MessagePage } from "./ui/message-page.js";
 import { NoticeList } from "./ui/notice-list.js";
@@ -35,8 +35,8 @@ function Page({ route, router, preferences, notices, tokens }: AppProps & { rout
     case "room":
       return (
         <RoomPage
-          key={route.room}
-          roomName={route.room}
+          key={roomPath(route)}
+          link={route}
           router={router}
           preferences={preferences}
           notices={notices}

@@ -2,8 +2,8 @@
 
 import { useSignal } from "@preact/signals";
 import { Logo } from "./icons.js";
-import { randomRoomName, roomNameFrom } from "./room-name.js";
-import { type Router, roomInLink } from "./route.js";
+import { roomNameFrom } from "./room-name.js";
+import { newRoomLink, type Router, roomInLink } from "./route.js";
 
 export function HomePage({ router }: { router: Router }) {
   return (
@@ -21,11 +21,7 @@ export function HomePage({ router }: { router: Router }) {
           send the link.
         </p>
         <div class="card home-card">
-          <button
-            type="button"
-            class="button primary large"
-            onClick={() => router.openRoom(randomRoomName())}
-          >
+          <button type="button" class="button primary large" onClick={() => router.openRoom(newRoomLink())}>
             Create a room
           </button>
           <p class="or">
@@ -55,9 +51,10 @@ function EnterRoom({ router }: { router: Router }) {
   const refused = useSignal(false);
   const enter = (event: SubmitEvent) => {
     event.preventDefault();
-    const name = roomInLink(typed.value) ?? roomNameFrom(typed.value);
-    if (name === null) refused.value = true;
-    else router.openRoom(name);
+    const name = roomNameFrom(typed.value);
+    const link = roomInLink(typed.value) ?? (name === null ? null : { room: name, secret: null });
+    if (link === null) refused.value = true;
+    else router.openRoom(link);
   };
   return (
     <form class="enter-room" onSubmit={enter} noValidate>

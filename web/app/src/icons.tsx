@@ -227,3 +227,14 @@ export function Logo() {
     </svg>
   );
 }
+
+/** One to three bars of three. */
+export function SignalIcon({ bars }: { bars: number }) {
+  return (
+    <Icon>
+      {["M6 19v-4", "M12 19v-9", "M18 19V5"].map((bar, index) => (
+        <path key={bar} d={bar} stroke-width="3" opacity={index < bars ? 1 : 0.3} />
+      ))}
+    </Icon>
+  );
+}

@@ -523,6 +523,7 @@ export class Mesh {
 
   /** `sender` has sealed something with the key it shows. */
   #proved(sender: string): void {
+    this.#present.get(sender)?.refuse(false);
     const newcomer = this.#takeNewcomer(sender);
     if (!newcomer) return;
     const { known, record, opening } = newcomer;

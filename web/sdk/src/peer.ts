@@ -176,6 +176,7 @@ export class Peer extends Emitter<MemberEvents> implements Member {
     if (this.#isRefused === isRefused) return;
     this.#isRefused = isRefused;
     this.report(this.pair?.state ?? "failed");
+    this.#moved(this.link?.path ?? null);
   }
 
   /** Does nothing by a time any more. */
@@ -236,7 +237,8 @@ export class Peer extends Emitter<MemberEvents> implements Member {
     if (this.link?.path === "direct" && this.pair === pair) this.#setPath(isTurned ? "turn" : "direct");
   }
 
-  #setPath(path: Path | null): void {
+  #setPath(way: Path | null): void {
+    const path = this.#isRefused ? null : way;
     if (this.#path === path) return;
     this.#path = path;
     this.emit("path", path);

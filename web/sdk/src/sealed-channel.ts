@@ -15,7 +15,10 @@ export interface ChannelPort {
   transmit(kind: number, sealed: Uint8Array<ArrayBuffer>): void;
   /** The other member sent this frame: nobody else can have. */
   opened(frame: Uint8Array<ArrayBuffer>): void;
-  /** The other member, or what came in its name, has other keys than ours say. Called once. */
+  /**
+   * What came in the other member's name isn't sealed with its key, or with our secret. Called once, and not after
+   * anything was: then it is noise.
+   */
   refused(error: SheetbendError): void;
 }
 
@@ -30,6 +33,7 @@ export class SealedChannel {
   readonly #seal: Promise<Seal>;
   readonly #port: ChannelPort;
   #isClosed = false;
+  #isProven = false;
   #isRefused = false;
   #hadWords = false;
   #openingBytes = 0;
@@ -65,6 +69,7 @@ export class SealedChannel {
     try {
       const seal = await this.#seal;
       const frame = await seal.open(sealed, new Uint8Array([kind]));
+      this.#isProven = true;
       if (!this.#isClosed) this.#port.opened(frame);
     } catch (error) {
       this.#refuse(error);
@@ -84,7 +89,10 @@ export class SealedChannel {
   /** Calls `accept` if `tag` is that of `parts`, or there are none, after what came before. */
   verify(parts: readonly string[] | null, tag: unknown, accept: () => void): void {
     this.#incoming = this.#inTurn(this.#incoming, async (seal) => {
-      if (parts) await seal.verify(parts, tag);
+      if (parts) {
+        await seal.verify(parts, tag);
+        this.#isProven = true;
+      }
       return accept;
     });
   }
@@ -114,8 +122,7 @@ export class SealedChannel {
 
   #refuse(error: unknown): void {
     if (!(error instanceof SheetbendError)) throw error;
-    // A frame that came twice is the network's doing, or the server's; it says nothing about keys.
-    if (this.#isClosed || this.#isRefused || error.code === "frame_replayed") return;
+    if (this.#isClosed || this.#isRefused || this.#isProven) return;
     this.#isRefused = true;
     this.#port.refused(error);
   }

@@ -300,6 +300,7 @@ describe("sealing", () => {
     for (const member of ada.room.members.values()) void member.send("for your eyes").catch(() => {});
     await world.clock.advance(3000);
     expect([bob.heard, cyn.heard]).toEqual([["for your eyes"], []]);
+    expect([bobAtAda?.path, cynAtAda?.path]).toEqual(["direct", null]);
     expect([bobAtAda?.sealing, bobAtAda?.connection, cynAtAda?.connection]).toEqual([
       "secret",
       "connected",
@@ -346,6 +347,7 @@ describe("sealing", () => {
     }
     await world.clock.advance(30_000);
     expect([ada.heard, bob.heard]).toEqual([[], texts]);
+    expect([...ada.events, ...bob.events].filter((event) => /error/.test(event))).toEqual([]);
   });
 
   test("nobody else's frames are taken for a member's", async () => {

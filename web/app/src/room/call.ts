@@ -10,6 +10,7 @@ import type { Devices } from "../media/devices.js";
 import type { LevelMeters } from "../media/level-meters.js";
 import type { ScreenShare } from "../media/screen-share.js";
 import type { Notices } from "../notices.js";
+import type { RoomLink } from "../route.js";
 import type { TokenKeeper } from "../token.js";
 import { attributesFrom, shownName } from "./attributes.js";
 import { ACCESS_WORDS, leftNews, muteNews, selfNews } from "./changes.js";
@@ -38,7 +39,7 @@ export interface RoomVisit {
 }
 
 export interface CallOptions {
-  roomName: string;
+  link: RoomLink;
   url: URL;
   devices: Devices;
   screenShare: ScreenShare;
@@ -48,7 +49,7 @@ export interface CallOptions {
 }
 
 export class Call {
-  readonly roomName: string;
+  readonly link: RoomLink;
   readonly #options: CallOptions;
   readonly #phase = signal<CallPhase>({ at: "lobby" });
   readonly #reconnecting = signal(false);
@@ -61,8 +62,12 @@ export class Call {
   #room: Room | null = null;
 
   constructor(options: CallOptions) {
-    this.roomName = options.roomName;
+    this.link = options.link;
     this.#options = options;
+  }
+
+  get roomName(): string {
+    return this.link.room;
   }
 
   get phase(): ReadonlySignal<CallPhase> {
@@ -102,6 +107,7 @@ export class Call {
         signal: abort.signal,
         onWaiting: () => this.#wait(),
         ...(token !== null && { token }),
+        ...(this.link.secret !== null && { secret: this.link.secret }),
       });
       if (abort.signal.aborted) await room.leave();
       else this.#enter(room);
@@ -200,6 +206,7 @@ export class Call {
         this.#waitingAgain.value = false;
       });
     });
+    room.on("error", (error) => this.#options.notices.show(errorWords(error)));
     room.on("access", (access) => this.#say(chat, ACCESS_WORDS[access].news));
     room.on("muterequested", (media, moderator) => this.#obey(chat, media, shownName(moderator.name)));
     room.on("closed", (reason) => {

@@ -10,10 +10,16 @@ type OwnErrorCode =
   | "closed"
   | "aborted"
   | "too_many_pending"
-  | "invalid_argument";
+  | "invalid_argument"
+  | "sealing_unavailable"
+  | "frame_refused"
+  | "description_refused"
+  | "key_refused";
 
 /** For what only a fault in this page, or an old one, can cause. */
 const MISUNDERSTANDING = "This page and the server misunderstand each other. Reload the page.";
+const OTHER_LINK =
+  "Somebody here came with another link than yours, or with a part of it: you can't see, hear or reach each other.";
 const GONE = "You are no longer in the room.";
 
 const SENTENCES: Readonly<Record<ServerErrorCode | OwnErrorCode, string>> = {
@@ -31,6 +37,7 @@ const SENTENCES: Readonly<Record<ServerErrorCode | OwnErrorCode, string>> = {
   already_in_room: MISUNDERSTANDING,
   room_required: MISUNDERSTANDING,
   target_is_self: MISUNDERSTANDING,
+  address_not_allowed: "This server passes nobody's own addresses on.",
   too_many_rooms: MISUNDERSTANDING,
   invalid_ack: MISUNDERSTANDING,
   invalid_argument: MISUNDERSTANDING,
@@ -56,6 +63,10 @@ const SENTENCES: Readonly<Record<ServerErrorCode | OwnErrorCode, string>> = {
   connection_failed: "The server can't be reached.",
   delivery_unknown:
     "The connection was lost before an answer came, so nobody knows whether this arrived. Sent again, it may be there twice.",
+  sealing_unavailable: "This browser, or a page that isn't secure, can't seal what you say.",
+  frame_refused: OTHER_LINK,
+  description_refused: OTHER_LINK,
+  key_refused: OTHER_LINK,
   token_unavailable: "No token could be got for you.",
   aborted: "This was stopped.",
   too_many_pending: "Too much is waiting for the connection already.",

@@ -29,6 +29,13 @@ const FAILURES: ReadonlyMap<string, Failure> = new Map(
       mayReturn: true,
       mayBeNetwork: true,
     },
+    sealing_unavailable: {
+      title: "This room can't be opened here",
+      detail:
+        "Its link closes the room to everybody else, and for that a page must come over https, in a browser of the last two years. Open the link so.",
+      retry: null,
+      mayReturn: false,
+    },
     room_full: {
       title: "This room is full",
       detail: "Try again when somebody has left, or open a room of your own.",

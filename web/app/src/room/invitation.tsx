@@ -2,11 +2,11 @@
 
 import { CopyIcon } from "../icons.js";
 import type { Notices } from "../notices.js";
-import { roomPath } from "../route.js";
+import { type RoomLink, roomPath } from "../route.js";
 import { QrCode } from "../ui/qr-code.js";
 
-export function roomLink(roomName: string): string {
-  return new URL(roomPath(roomName), window.location.origin).href;
+export function linkText(link: RoomLink): string {
+  return new URL(roomPath(link), window.location.origin).href;
 }
 
 export async function copyLink(link: string, notices: Notices): Promise<void> {
@@ -14,16 +14,21 @@ export async function copyLink(link: string, notices: Notices): Promise<void> {
 }
 
 export interface InvitationProps {
-  roomName: string;
+  to: RoomLink;
 }
 
-export function Invitation({ roomName }: InvitationProps) {
-  const link = roomLink(roomName);
+export function Invitation({ to }: InvitationProps) {
+  const link = linkText(to);
   return (
     <div class="invitation">
       <QrCode text={link} label="QR code of the room's link" />
       <p class="invitation-link" dir="ltr">
         {link.replace(/^https?:\/\//, "")}
+      </p>
+      <p class="invitation-hint">
+        {to.secret === null
+          ? "Whoever knows the room's name can come in."
+          : "Only the whole link opens the calls in this room: what stands behind # never reaches the server."}
       </p>
       {isLoopback(window.location.hostname) && (
         <p class="invitation-hint">
@@ -40,15 +45,15 @@ function isLoopback(host: string): boolean {
 }
 
 /** Shown in place of the others while nobody else is there. */
-export function WaitingCard({ roomName, notices }: { roomName: string; notices: Notices }) {
+export function WaitingCard({ to, notices }: { to: RoomLink; notices: Notices }) {
   return (
     <section class="card waiting" aria-labelledby="waiting-title">
       <div>
         <h2 id="waiting-title">Waiting for others</h2>
         <p>You are the only one here. Send the link, or let a phone scan it.</p>
       </div>
-      <Invitation roomName={roomName} />
-      <button type="button" class="button primary" onClick={() => void copyLink(roomLink(roomName), notices)}>
+      <Invitation to={to} />
+      <button type="button" class="button primary" onClick={() => void copyLink(linkText(to), notices)}>
         <CopyIcon />
         Copy link
       </button>

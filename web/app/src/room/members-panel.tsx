@@ -13,6 +13,7 @@ import {
   MoreIcon,
   ScreenIcon,
   ShieldIcon,
+  WarningIcon,
 } from "../icons.js";
 import type { Devices } from "../media/devices.js";
 import type { ScreenShare } from "../media/screen-share.js";
@@ -20,11 +21,13 @@ import { useFocusKept } from "../ui/focus.js";
 import { ownName } from "./attributes.js";
 import { Avatar } from "./avatar-view.js";
 import type { Call } from "./call.js";
+import { ConnectionDialog, QualityMark } from "./connection-dialog.js";
 import { KnockAnswers } from "./knock-card.js";
 import { MemberActions } from "./member-actions.js";
 import type { Moderation } from "./moderation.js";
 import { Panel } from "./panel.js";
 import type { Person, PersonConnection } from "./person.js";
+import { PATH_WORDS } from "./quality.js";
 import { RemoveDialog } from "./remove-dialog.js";
 
 export interface MembersPanelProps {
@@ -50,6 +53,7 @@ export function MembersPanel(props: MembersPanelProps) {
   /** Whose actions are shown, by key: one at a time. */
   const chosen = useSignal<string | null>(null);
   const removing = useSignal<Person | null>(null);
+  const looking = useSignal<Person | null>(null);
   const people = call.people.value;
   const moderates = moderation.allowed.value;
   return (
@@ -79,10 +83,21 @@ export function MembersPanel(props: MembersPanelProps) {
               onRemove={() => {
                 removing.value = person;
               }}
+              onLook={() => {
+                looking.value = person;
+              }}
             />
           ))}
         </ul>
       </div>
+      {looking.value !== null && people.includes(looking.value) && (
+        <ConnectionDialog
+          person={looking.value}
+          onClose={() => {
+            looking.value = null;
+          }}
+        />
+      )}
       {moderates && removing.value !== null && people.includes(removing.value) && (
         <RemoveDialog
           person={removing.value}
@@ -122,9 +137,10 @@ interface PersonRowProps {
   open: boolean;
   onToggle: () => void;
   onRemove: () => void;
+  onLook: () => void;
 }
 
-function PersonRow({ person, moderation, open, onToggle, onRemove }: PersonRowProps) {
+function PersonRow({ person, moderation, open, onToggle, onRemove, onLook }: PersonRowProps) {
   const actionsId = useId();
   const name = person.name.value;
   const moderates = moderation.allowed.value;
@@ -132,7 +148,14 @@ function PersonRow({ person, moderation, open, onToggle, onRemove }: PersonRowPr
     <Row
       name={name}
       avatarName={name}
-      connection={CONNECTION_TEXTS[person.connection.value]}
+      connection={CONNECTION_TEXTS[person.connection.value] ?? wayTo(person)}
+      verified={person.verified.value}
+      quality={
+        <button type="button" class="quality-button" aria-label={`Connection with ${name}`} onClick={onLook}>
+          <QualityMark person={person} words={false} />
+          {person.quality.value === null && <WarningIcon />}
+        </button>
+      }
       moderator={person.can.value.has("moderate")}
       chatMuted={person.chatMuted.value}
       microphoneOn={person.microphoneOn.value}
@@ -160,6 +183,11 @@ function PersonRow({ person, moderation, open, onToggle, onRemove }: PersonRowPr
   );
 }
 
+function wayTo(person: Person): string | null {
+  const quality = person.quality.value;
+  return quality && PATH_WORDS[quality.path];
+}
+
 interface RowProps {
   name: string;
   avatarName: string;
@@ -170,12 +198,14 @@ interface RowProps {
   microphoneOn: boolean;
   cameraOn: boolean;
   screenShared: boolean;
+  verified?: boolean;
+  quality?: ComponentChildren;
   button?: ComponentChildren;
   /** Below the row. */
   children?: ComponentChildren;
 }
 
-function Row({ name, avatarName, connection, button, children, ...states }: RowProps) {
+function Row({ name, avatarName, connection, quality, button, children, ...states }: RowProps) {
   const { microphoneOn, cameraOn, screenShared } = states;
   const roles = roleTexts(states);
   const row = useFocusKept<HTMLLIElement>();
@@ -199,6 +229,7 @@ function Row({ name, avatarName, connection, button, children, ...states }: RowP
           </span>
         </span>
         <span class="member-state">
+          {quality}
           {screenShared && <State icon={<ScreenIcon />} text="Shares a screen" on />}
           <State
             icon={microphoneOn ? <MicrophoneIcon /> : <MicrophoneOffIcon />}
@@ -218,8 +249,15 @@ function Row({ name, avatarName, connection, button, children, ...states }: RowP
   );
 }
 
-function roleTexts({ moderator, chatMuted }: { moderator: boolean; chatMuted: boolean }) {
+interface Roles {
+  moderator: boolean;
+  chatMuted: boolean;
+  verified?: boolean;
+}
+
+function roleTexts({ moderator, chatMuted, verified = false }: Roles) {
   return [
+    ...(verified ? [{ text: "Words compared", icon: <ShieldIcon /> }] : []),
     ...(moderator ? [{ text: "Moderator", icon: <ShieldIcon /> }] : []),
     ...(chatMuted ? [{ text: "Chat muted", icon: <ChatOffIcon /> }] : []),
   ];

@@ -4,10 +4,14 @@ import { batch, computed, type ReadonlySignal, signal } from "@preact/signals";
 import type { Member, MemberConnection, Permission } from "sheetbend";
 import type { LevelMeter, LevelMeters } from "../media/level-meters.js";
 import { type MediaState, mediaStateFrom, shownName } from "./attributes.js";
+import { gradeOf, lossBetween, type Quality, type Received, receivedIn } from "./quality.js";
 
 export const SCREEN_LABEL = "screen";
 /** A direct connection is there within seconds; a member whose program never answers would be `connecting` for ever. */
 export const CONNECTING_MAX_MS = 15_000;
+
+/** How often the figures of a connection are read. */
+const QUALITY_MS = 2000;
 
 /** `silent`: connecting for so long that nothing may ever come of it. */
 export type PersonConnection = MemberConnection | "silent";
@@ -32,6 +36,11 @@ export class Person {
   readonly microphoneOn: ReadonlySignal<boolean>;
   readonly cameraOn: ReadonlySignal<boolean>;
   readonly speaking: ReadonlySignal<boolean>;
+  /** Null while they can't be reached at all. */
+  readonly quality: ReadonlySignal<Quality | null>;
+  readonly safetyWords: ReadonlySignal<readonly number[] | null>;
+  /** Whether the words were compared, as whoever sits here says. Other words are to be compared anew. */
+  readonly verified: ReadonlySignal<boolean>;
 
   readonly #meters: LevelMeters;
   readonly #name = signal("");
@@ -44,6 +53,12 @@ export class Person {
   readonly #meter = signal<{ stream: MediaStream; meter: LevelMeter } | null>(null);
   readonly #offs: (() => void)[];
   readonly #watchedTracks = new WeakSet<MediaStreamTrack>();
+  readonly #quality = signal<Quality | null>(null);
+  readonly #safetyWords = signal<readonly number[] | null>(null);
+  readonly #verified = signal(false);
+  readonly #qualityTimer: ReturnType<typeof setInterval>;
+  #received: Received = { packets: 0, lost: 0 };
+  #lossShare: number | null = null;
   #patience: ReturnType<typeof setTimeout> | undefined;
 
   constructor(member: Member, meters: LevelMeters) {
@@ -64,12 +79,20 @@ export class Person {
     this.speaking = computed(
       () => this.microphoneOn.value && (this.#meter.value?.meter.speaking.value ?? false),
     );
+    this.quality = this.#quality;
+    this.safetyWords = this.#safetyWords;
+    this.verified = this.#verified;
     this.#offs = [
       member.on("update", () => this.#readDetails()),
       member.on("connection", () => this.#readConnection()),
       member.on("track", () => this.#readStreams()),
       member.on("streamremoved", () => this.#readStreams()),
+      member.on("path", () => this.#readQuality()),
+      member.on("safetywords", () => this.#readWords()),
     ];
+    this.#qualityTimer = setInterval(() => void this.#measure(), QUALITY_MS);
+    this.#readWords();
+    this.#readQuality();
     this.#readDetails();
     this.#readConnection();
     this.#readStreams();
@@ -77,8 +100,31 @@ export class Person {
 
   dispose(): void {
     clearTimeout(this.#patience);
+    clearInterval(this.#qualityTimer);
     for (const off of this.#offs) off();
     this.#meter.peek()?.meter.stop();
+  }
+
+  setVerified(verified: boolean): void {
+    this.#verified.value = verified;
+  }
+
+  #readWords(): void {
+    this.#safetyWords.value = this.member.safetyWords;
+    this.#verified.value = false;
+  }
+
+  async #measure(): Promise<void> {
+    const received = receivedIn(await this.member.getStats());
+    this.#lossShare = lossBetween(this.#received, received);
+    this.#received = received;
+    this.#readQuality();
+  }
+
+  #readQuality(): void {
+    const { path, rttMs } = this.member;
+    const lossShare = this.#lossShare;
+    this.#quality.value = path && { path, rttMs, lossShare, grade: gradeOf(rttMs, lossShare) };
   }
 
   #readDetails(): void {

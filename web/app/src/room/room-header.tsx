@@ -5,7 +5,7 @@ import type { Notices } from "../notices.js";
 import { AccessIcon } from "./access-icon.js";
 import type { Call } from "./call.js";
 import { ACCESS_WORDS } from "./changes.js";
-import { copyLink, roomLink } from "./invitation.js";
+import { copyLink, linkText } from "./invitation.js";
 import type { Moderation } from "./moderation.js";
 
 export type DialogName = "access" | "invitation" | "settings";
@@ -32,7 +32,7 @@ export function RoomHeader({ call, moderation, alone, inert, notices, onOpen }: 
             class="icon-button"
             aria-label="Copy link"
             title="Copy link"
-            onClick={() => void copyLink(roomLink(call.roomName), notices)}
+            onClick={() => void copyLink(linkText(call.link), notices)}
           >
             <CopyIcon />
           </button>

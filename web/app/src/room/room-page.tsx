@@ -7,8 +7,7 @@ import { Playback } from "../media/playback.js";
 import { ScreenShare } from "../media/screen-share.js";
 import type { Notices } from "../notices.js";
 import type { Preferences } from "../preferences.js";
-import { randomRoomName } from "../room-name.js";
-import type { Router } from "../route.js";
+import { newRoomLink, type RoomLink, type Router } from "../route.js";
 import type { TokenKeeper } from "../token.js";
 import { Call } from "./call.js";
 import { FailedPage } from "./failed-page.js";
@@ -19,7 +18,7 @@ import { TokenPage } from "./token-page.js";
 import { WaitingPage } from "./waiting-page.js";
 
 export interface RoomPageProps {
-  roomName: string;
+  link: RoomLink;
   router: Router;
   preferences: Preferences;
   notices: Notices;
@@ -27,7 +26,8 @@ export interface RoomPageProps {
 }
 
 export function RoomPage(props: RoomPageProps) {
-  const { roomName, router, preferences, notices } = props;
+  const { link, router, preferences, notices } = props;
+  const roomName = link.room;
   const visit = useMemo(() => openVisit(props), []);
   useEffect(() => () => visit.close(), [visit]);
   const phase = visit.call.phase.value;
@@ -35,7 +35,7 @@ export function RoomPage(props: RoomPageProps) {
     if (phase.at === "lobby") void visit.devices.acquire();
   }, [visit, phase.at]);
   const rejoin = () => visit.call.returnToLobby();
-  const openNew = () => router.openRoom(randomRoomName());
+  const openNew = () => router.openRoom(newRoomLink());
   switch (phase.at) {
     case "lobby":
     case "connecting":
@@ -84,7 +84,7 @@ interface Visit {
   close(): void;
 }
 
-function openVisit({ roomName, preferences, notices, tokens }: RoomPageProps): Visit {
+function openVisit({ link, preferences, notices, tokens }: RoomPageProps): Visit {
   // TypeScript says that both are always there; on pages that aren't secure they aren't.
   const mediaDevices: MediaDevices | null = navigator.mediaDevices ?? null;
   const permissions: Permissions | null = navigator.permissions ?? null;
@@ -95,7 +95,7 @@ function openVisit({ roomName, preferences, notices, tokens }: RoomPageProps): V
       : null,
   );
   const meters = new LevelMeters();
-  const call = new Call({ roomName, url: socketUrl(), devices, screenShare, meters, notices, tokens });
+  const call = new Call({ link, url: socketUrl(), devices, screenShare, meters, notices, tokens });
   const wake = () => meters.wake();
   document.addEventListener("pointerdown", wake);
   return {

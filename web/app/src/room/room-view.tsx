@@ -91,7 +91,7 @@ export function RoomView(props: RoomViewProps) {
           {!covered && knock}
         </Banners>
         <Stage {...props} />
-        {alone && <WaitingCard roomName={call.roomName} notices={notices} />}
+        {alone && <WaitingCard to={call.link} notices={notices} />}
       </main>
       <Controls
         devices={devices}
@@ -146,7 +146,7 @@ function RoomDialog({ name, onClose, ...props }: RoomViewProps & { name: DialogN
   }
   return (
     <Dialog title="Invite others" onClose={onClose}>
-      <Invitation roomName={props.call.roomName} />
+      <Invitation to={props.call.link} />
     </Dialog>
   );
 }

@@ -5,6 +5,7 @@ import type { LevelMeters } from "../media/level-meters.js";
 import type { ScreenShare } from "../media/screen-share.js";
 import { useElementSize } from "../ui/use-element-size.js";
 import type { Call } from "./call.js";
+import { QualityMark } from "./connection-dialog.js";
 import { useOwnMeter, useOwnStream } from "./own-media.js";
 import type { Person } from "./person.js";
 import { Tile } from "./tile.js";
@@ -71,6 +72,7 @@ function PersonTile({ person, place }: { person: Person; place: Rectangle }) {
       microphoneOn={person.microphoneOn.value}
       speaking={person.speaking.value}
       connection={person.connection.value}
+      quality={<QualityMark person={person} words={false} />}
     />
   );
 }

@@ -1,5 +1,6 @@
 /** One tile: a person or a shared screen, with the name and what is known of their microphone and connection. */
 
+import type { ComponentChildren } from "preact";
 import { MicrophoneOffIcon, ScreenIcon, WarningIcon } from "../icons.js";
 import { ownName } from "./attributes.js";
 import { Avatar } from "./avatar-view.js";
@@ -19,6 +20,7 @@ export interface TileProps {
   microphoneOn: boolean;
   speaking: boolean;
   connection: PersonConnection;
+  quality?: ComponentChildren;
 }
 
 /** Narrower tiles have smaller text. */
@@ -54,6 +56,7 @@ export function Tile(props: TileProps) {
           {connectionText}
         </span>
       )}
+      {props.quality && <span class="tile-quality">{props.quality}</span>}
       <span class="tile-name">
         {muted && <MicrophoneOffIcon />}
         {kind === "screen" && <ScreenIcon />}

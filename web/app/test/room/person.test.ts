@@ -1,10 +1,11 @@
-import type { Member, MemberConnection, MemberEvents } from "sheetbend";
+import type { Member, MemberConnection, MemberEvents, Path } from "sheetbend";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { LevelMeters } from "../../src/media/level-meters.js";
 import { CONNECTING_MAX_MS, Person } from "../../src/room/person.js";
 
 /** A member without streams whose connection the test sets. */
 function fakeMember() {
+  const stats = new Map<string, object>();
   const listeners: { [K in keyof MemberEvents]?: (...values: MemberEvents[K]) => void } = {};
   const member = {
     key: "1",
@@ -16,7 +17,16 @@ function fakeMember() {
     subject: null,
     connection: "connecting" as MemberConnection,
     streams: new Map(),
-    getStats: () => Promise.reject(new Error("not in this test")),
+    path: null as Path | null,
+    rttMs: null as number | null,
+    rates: { sent: 0, received: 0 },
+    sealing: "keys" as const,
+    safetyWords: null as readonly number[] | null,
+    getStats: async (): Promise<RTCStatsReport> => stats,
+    send: () => Promise.reject(new Error("not in this test")),
+    stream: () => {
+      throw new Error("not in this test");
+    },
     on<K extends keyof MemberEvents>(type: K, listener: (...values: MemberEvents[K]) => void) {
       Object.assign(listeners, { [type]: listener });
       return () => {
@@ -30,8 +40,53 @@ function fakeMember() {
     member.connection = state;
     listeners.connection?.(state);
   };
-  return { member, connect };
+  const move = (path: Path | null) => {
+    member.path = path;
+    listeners.path?.(path);
+  };
+  const compare = (words: readonly number[]) => {
+    member.safetyWords = words;
+    listeners.safetywords?.(words);
+  };
+  return { member, connect, move, compare, stats };
 }
+
+describe("the quality of a connection", () => {
+  beforeEach(() => {
+    vi.useFakeTimers();
+  });
+
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+
+  it("is that of the path in use, read every two seconds", async () => {
+    const { member, move, stats } = fakeMember();
+    const person = new Person(member, new LevelMeters());
+    expect(person.quality.value).toBeNull();
+    move("relay");
+    expect(person.quality.value).toEqual({ path: "relay", rttMs: null, lossShare: null, grade: "good" });
+    member.rttMs = 400;
+    stats.set("video", { type: "inbound-rtp", packetsReceived: 90, packetsLost: 10 });
+    await vi.advanceTimersByTimeAsync(2000);
+    expect(person.quality.value).toEqual({ path: "relay", rttMs: 400, lossShare: 0.1, grade: "poor" });
+    stats.set("video", { type: "inbound-rtp", packetsReceived: 190, packetsLost: 10 });
+    await vi.advanceTimersByTimeAsync(2000);
+    expect(person.quality.value).toMatchObject({ lossShare: 0, grade: "fair" });
+    move(null);
+    expect(person.quality.value).toBeNull();
+  });
+
+  it("has words to compare, which are to be compared anew when others come", () => {
+    const { member, compare } = fakeMember();
+    const person = new Person(member, new LevelMeters());
+    compare([1, 2, 3]);
+    person.setVerified(true);
+    expect([person.safetyWords.value, person.verified.value]).toEqual([[1, 2, 3], true]);
+    compare([4, 5, 6]);
+    expect([person.safetyWords.value, person.verified.value]).toEqual([[4, 5, 6], false]);
+  });
+});
 
 describe("the connection of a person", () => {
   beforeEach(() => {
