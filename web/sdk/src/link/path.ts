@@ -72,13 +72,13 @@ export class Path {
   }
 
   /**
-   * When it is quiet if nothing comes; `NEVER` if nothing has to, or it is already. A frame may go unanswered for as
-   * long as RFC 6298 has it, with a floor for late timers.
+   * When it is quiet if nothing comes; `NEVER` if nothing has to, or it is already. A frame may go unanswered for
+   * less than RFC 6298 allows, as to be wrong costs little, but not for less than late timers need.
    */
   get quietAt(): number {
     if (this.isQuiet) return NEVER;
     if (this.rttS === null) return this.#waitingSince + QUIET_UNKNOWN_S;
-    const expectedS = this.rttS + 4 * this.#rttVariationS + ACK_DELAY_S;
+    const expectedS = this.rttS + 2 * this.#rttVariationS + ACK_DELAY_S;
     return this.#waitingSince + Math.min(QUIET_MAX_S, Math.max(QUIET_MIN_S, expectedS));
   }
 
