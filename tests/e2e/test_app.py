@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import BrowserContext, ConsoleMessage, Page, expect
+from playwright.sync_api import BrowserContext, ConsoleMessage, Page, WebSocket, expect
 
 from tests.e2e.browsers import ARTIFACTS, wait_for_media
 from tests.support.process import ServerProcess
@@ -589,32 +589,105 @@ def test_a_message_that_is_refused_says_why_and_can_be_sent_again(person: Person
 
 
 def test_members_see_how_they_reach_each_other_and_compare_words(server: ServerProcess, person: Person) -> None:
-    ada = new_page(person(**DESKTOP), [])
+    complaints: list[str] = []
+    ada = new_page(person(**DESKTOP), complaints)
     ada.goto(server.url)
     ada.get_by_role("button", name="Create a room").click()
     ada.wait_for_url("**/r/*#*")
     join(ada, "Ada")
-    bob = enter(person, ada.url, "Bob", **PHONE)
+    bob = enter(person, ada.url, "Bob", **PHONE, color_scheme="dark")
     words = []
     for page, other in ((ada, "Bob"), (bob, "Ada")):
+        page.get_by_role("button", name=f"Connection with {other}: Direct, good").wait_for()
         page.get_by_role("button", name="Members").click()
-        expect(page.locator(".member-detail").get_by_text("Direct")).to_be_visible()
-        page.get_by_role("button", name=f"Connection with {other}").click()
+        panel = page.get_by_role("dialog", name="Members")
+        expect(panel.get_by_text("Sealed by its link.")).to_be_visible()
+        expect(panel.locator(".member-detail").get_by_text("Direct")).to_be_visible()
+        picture(page, f"members-{other.lower()}")
+        panel.get_by_role("button", name=f"Connection with {other}").click()
         dialog = page.get_by_role("dialog", name=f"Connection with {other}")
-        expect(dialog.get_by_text("ms", exact=False).first).to_be_visible()
+        expect(dialog.get_by_text(re.compile(r"^\d+ ms$")).first).to_be_visible()
+        expect(dialog.get_by_text(re.compile(r"^\d+ kbit/s$"))).to_be_visible()
         words.append(dialog.get_by_role("list", name="Safety words").inner_text())
-        picture(page, f"connection-{other.lower()}")
+        expect(dialog.get_by_label("has the same words")).not_to_be_checked()
         dialog.get_by_label("has the same words").check()
+        picture(page, f"connection-{other.lower()}")
         dialog.get_by_role("button", name="Close").click()
-        expect(page.get_by_text("Words compared")).to_be_visible()
+        expect(panel.get_by_text("Words compared")).to_be_visible()
+        panel.get_by_role("button", name="Close members").click()
+        picture(page, f"verified-{other.lower()}")
+        assert_fits(page)
     assert len(words[0].split()) == 14
     assert words[0] == words[1]
+    ada.get_by_role("button", name="Connection with Bob: Direct, good, words compared").focus()
+    ada.keyboard.press("Enter")
+    expect(ada.get_by_role("dialog", name="Connection with Bob")).to_be_visible()
+    ada.keyboard.press("Escape")
+    expect(ada.get_by_role("button", name="Connection with Bob")).to_be_focused()
+    assert complaints == []
 
 
-def test_somebody_with_another_link_is_told_so_and_reaches_nobody(server: ServerProcess, person: Person) -> None:
+@pytest.mark.parametrize("link", ["shut", "shut#other", "shut#s3cret%"])
+def test_somebody_with_another_link_is_named_and_reaches_nobody(
+    server: ServerProcess, person: Person, link: str
+) -> None:
     ada = enter(person, f"{server.url}r/shut#s3cret", "Ada")
-    bob = enter(person, f"{server.url}r/shut", "Bob")
-    for page in (ada, bob):
-        expect(page.get_by_text("another link than yours")).to_be_visible()
-        expect(page.locator(".tile-state").get_by_text("Can't reach them")).to_be_visible()
-    assert ada.evaluate("JSON.stringify({ ...localStorage }) + document.title").find("s3cret") == -1
+    bob = enter(person, f"{server.url}r/{link}", "Bob")
+    for page, other in ((ada, "Bob"), (bob, "Ada")):
+        expect(page.locator(".tile-state").get_by_text("Has another link")).to_be_visible()
+        button = page.get_by_role("button", name=f"Connection with {other}: none, they have another link")
+        button.click()
+        dialog = page.get_by_role("dialog", name=f"Connection with {other}")
+        expect(dialog.get_by_text(f"{other} has another link: you can't reach each other")).to_be_visible()
+        page.keyboard.press("Escape")
+        page.get_by_role("button", name="Chat").click()
+        news = page.get_by_role("log").get_by_text(f"{other} has another link: you can't reach each other")
+        expect(news).to_have_count(1)
+    picture(ada, "other-link")
+
+
+def test_what_stands_behind_the_hash_stays_in_this_page(server: ServerProcess, person: Person) -> None:
+    context = person(**DESKTOP)
+    spoken: list[str] = []
+    page = new_page(context, spoken)
+    page.on("console", lambda message: spoken.append(message.text))
+    page.on("request", lambda request: spoken.extend([request.url, str(request.headers), str(request.post_data)]))
+
+    def hear(socket: WebSocket) -> None:
+        socket.on("framesent", lambda frame: spoken.append(str(frame)))
+
+    page.on("websocket", hear)
+    page.goto(server.url)
+    # As the invitation shows a link, which is what people select and paste.
+    page.get_by_label("Room name").fill(f"{server.url.partition('//')[2]}r/Quiet#S3cretWord")
+    page.get_by_role("button", name="Enter room").click()
+    page.wait_for_url("**/r/Quiet#S3cretWord")
+    join(page, "Ada")
+    expect(page.get_by_text("/r/Quiet#S3cretWord")).to_be_visible()
+    enter(person, page.url, "Bob")
+    page.get_by_role("button", name="Connection with Bob: Direct").wait_for()
+    spoken.append(page.evaluate("() => JSON.stringify([{ ...localStorage }, { ...sessionStorage }])"))
+    spoken.append(page.title())
+    assert spoken and not [text for text in spoken if "s3cret" in text.lower()]
+
+
+def test_where_nothing_can_be_sealed_a_room_with_a_secret_stays_shut(server: ServerProcess, person: Person) -> None:
+    context = person(**PHONE)
+    context.add_init_script(
+        "crypto.subtle.generateKey = () => Promise.reject(new DOMException('', 'NotSupportedError'));"
+    )
+    page = new_page(context, [])
+    page.goto(f"{server.url}r/shut#s3cret")
+    ask_to_join(page, "Ada")
+    expect(page.get_by_role("heading", name="This room can't be opened here")).to_be_visible()
+    expect(page.get_by_text("https")).to_be_visible()
+    picture(page, "unsealed-phone")
+    page.goto(f"{server.url}r/by-name")
+    join(page, "Ada")
+    bob = enter(person, f"{server.url}r/by-name", "Bob")
+    bob.get_by_role("button", name="Connection with Ada: Direct").click()
+    expect(bob.get_by_role("heading", name="Not sealed")).to_be_visible()
+    page.goto(f"{server.url}r/shut")
+    join(page, "Ada")
+    cyn = enter(person, f"{server.url}r/shut#s3cret", "Cyn")
+    expect(cyn.locator(".tile-state").get_by_text("Has another link")).to_be_visible()

@@ -2,8 +2,7 @@
 
 import { useSignal } from "@preact/signals";
 import { Logo } from "./icons.js";
-import { roomNameFrom } from "./room-name.js";
-import { newRoomLink, type Router, roomInLink } from "./route.js";
+import { newRoomLink, type Router, roomTyped } from "./route.js";
 
 export function HomePage({ router }: { router: Router }) {
   return (
@@ -51,8 +50,7 @@ function EnterRoom({ router }: { router: Router }) {
   const refused = useSignal(false);
   const enter = (event: SubmitEvent) => {
     event.preventDefault();
-    const name = roomNameFrom(typed.value);
-    const link = roomInLink(typed.value) ?? (name === null ? null : { room: name, secret: null });
+    const link = roomTyped(typed.value);
     if (link === null) refused.value = true;
     else router.openRoom(link);
   };

@@ -214,6 +214,33 @@ export function RemoveMemberIcon() {
   );
 }
 
+export function StarIcon() {
+  return (
+    <Icon>
+      <path d="M12 3.6l2.6 5.3 5.8.8-4.2 4.1 1 5.8-5.2-2.7-5.2 2.7 1-5.8-4.2-4.1 5.8-.8z" />
+    </Icon>
+  );
+}
+
+export function KeyIcon() {
+  return (
+    <Icon>
+      <circle cx="8" cy="15.5" r="4.5" />
+      <path d="M11.3 12.2L20 3.5M16 7.5l3 3" />
+    </Icon>
+  );
+}
+
+/** Nothing gets through. */
+export function SignalOffIcon() {
+  return (
+    <Icon>
+      <path d="M6 19v-4M12 19v-4M18 19V9" opacity="0.5" stroke-width="3" />
+      <path d="M4 4l16 16" />
+    </Icon>
+  );
+}
+
 /** Two bights, one through the other. */
 export function Logo() {
   return (
@@ -228,7 +255,7 @@ export function Logo() {
   );
 }
 
-/** One to three bars of three. */
+/** None to three bars of three. */
 export function SignalIcon({ bars }: { bars: number }) {
   return (
     <Icon>

@@ -2,7 +2,7 @@
 
 import { type ReadonlySignal, signal } from "@preact/signals";
 import { newRoomSecret } from "sheetbend";
-import { isRoomName, randomRoomName } from "./room-name.js";
+import { isRoomName, randomRoomName, roomNameFrom } from "./room-name.js";
 
 /** What a room's link says. Browsers keep what stands behind `#` to themselves. */
 export interface RoomLink {
@@ -23,14 +23,26 @@ export function parseRoute({ pathname, hash }: Pick<Location, "pathname" | "hash
   const encoded = /^\/r\/([^/]+)\/?$/.exec(pathname)?.[1];
   const room = encoded === undefined ? null : decoded(encoded);
   if (room === null || !isRoomName(room)) return { page: "unknown" };
-  return { page: "room", room, secret: decoded(hash.slice(1)) || null };
+  return { page: "room", room, secret: secretIn(hash) };
 }
 
-/** The room that a link leads to: people paste the whole link where its name would do. */
-export function roomInLink(typed: string): RoomLink | null {
+/**
+ * The room that somebody means who typed its name, or pasted its link, with `https://` or as the invitation shows it.
+ * What stands behind `#` is a secret in a name, too: as a part of the name it would go to the server.
+ */
+export function roomTyped(typed: string): RoomLink | null {
   const text = typed.trim();
-  if (!/^https?:\/\//.test(text) || !URL.canParse(text)) return null;
-  const route = parseRoute(new URL(text));
+  const link = roomInLink(text);
+  if (link !== null) return link;
+  const [name = "", ...secret] = text.split("#");
+  const room = roomNameFrom(name);
+  return room === null ? null : { room, secret: secretIn(`#${secret.join("#")}`) };
+}
+
+function roomInLink(text: string): RoomLink | null {
+  const url = /^https?:\/\//i.test(text) ? text : `https://${text}`;
+  if (!/^[^#]*\/r\//.test(text) || !URL.canParse(url)) return null;
+  const route = parseRoute(new URL(url));
   return route.page === "room" ? { room: route.room, secret: route.secret } : null;
 }
 
@@ -78,6 +90,12 @@ export class Router {
   #read(): void {
     this.#route.value = parseRoute(this.#window.location);
   }
+}
+
+/** Null for no text only: a secret that is spelled wrong opens nothing, but it must not count as none. */
+function secretIn(hash: string): string | null {
+  const text = hash.slice(1);
+  return text === "" ? null : (decoded(text) ?? text);
 }
 
 function decoded(encoded: string): string | null {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { parseRoute, roomInLink, roomPath } from "../src/route.js";
+import { parseRoute, roomPath, roomTyped } from "../src/route.js";
 
 describe("parseRoute", () => {
   it.each(["demo", "a b", "ü/ö?#%", "Ünïcode 🦊"])("finds the room that roomPath wrote: %s", (room) => {
@@ -27,16 +27,34 @@ describe("parseRoute", () => {
   );
 });
 
-describe("roomInLink", () => {
+describe("the secret of a room", () => {
+  it.each([
+    ["#100%", "100%"],
+    ["#%E0%A4%A", "%E0%A4%A"],
+    ["#%C3%BC", "ü"],
+  ])("is there in %s, spelled right or not: it must not count as none", (hash, secret) => {
+    expect(parseRoute({ pathname: "/r/demo", hash })).toEqual({ page: "room", room: "demo", secret });
+  });
+});
+
+describe("roomTyped", () => {
   it("is the room of a pasted link, as it is spelled", () => {
-    expect(roomInLink(" https://example.org/r/Calm%20River ")).toEqual({ room: "Calm River", secret: null });
-    expect(roomInLink("https://example.org/r/demo#s3cret")).toEqual({ room: "demo", secret: "s3cret" });
+    expect(roomTyped(" https://example.org/r/Calm%20River ")).toEqual({ room: "Calm River", secret: null });
+    expect(roomTyped("HTTPS://example.org/r/demo#s3cret")).toEqual({ room: "demo", secret: "s3cret" });
   });
 
-  it.each(["calm-river", "https://example.org/", "https://", "ftp://example.org/r/x"])(
-    "is null for %s",
-    (text) => {
-      expect(roomInLink(text)).toBeNull();
-    },
-  );
+  it("is that of a link as the invitation shows it", () => {
+    expect(roomTyped("localhost:8765/r/demo#S3cret")).toEqual({ room: "demo", secret: "S3cret" });
+  });
+
+  it("takes what is behind # for a secret, which doesn't go to the server as a part of the name", () => {
+    expect(roomTyped("Calm River#S3#cret")).toEqual({ room: "calm-river", secret: "S3#cret" });
+    expect(roomTyped("calm-river#")).toEqual({ room: "calm-river", secret: null });
+    expect(roomTyped("#/r/S3cret")).toBeNull();
+  });
+
+  it("is a name without a secret", () => {
+    expect(roomTyped(" Team  Stand-up ")).toEqual({ room: "team-stand-up", secret: null });
+    expect(roomTyped(" ")).toBeNull();
+  });
 });

@@ -13,7 +13,7 @@ import type { Notices } from "../notices.js";
 import type { RoomLink } from "../route.js";
 import type { TokenKeeper } from "../token.js";
 import { attributesFrom, shownName } from "./attributes.js";
-import { ACCESS_WORDS, leftNews, muteNews, selfNews } from "./changes.js";
+import { ACCESS_WORDS, leftNews, muteNews, otherLinkNews, selfNews } from "./changes.js";
 import { Chat } from "./chat.js";
 import { errorWords } from "./error-words.js";
 import { closeFailure, connectFailure, type Failure, type TokenProblem, tokenProblem } from "./failure.js";
@@ -47,6 +47,9 @@ export interface CallOptions {
   notices: Notices;
   tokens: TokenKeeper;
 }
+
+/** What somebody with another link is told apart by. */
+const REFUSALS: readonly string[] = ["frame_refused", "description_refused", "key_refused"];
 
 export class Call {
   readonly link: RoomLink;
@@ -161,6 +164,7 @@ export class Call {
       this.#phase.value = { at: "room", visit };
     });
     this.#listen(room, visit.chat);
+    this.#checkKeys(visit.chat);
     this.#follow(room, visit.chat, self);
     const stopGiving = this.#give(room, self);
     this.#end = () => {
@@ -195,6 +199,7 @@ export class Call {
   #listen(room: Room, chat: Chat): void {
     room.on("member", (member) => {
       if (this.#add(member)) this.#say(chat, `${shownName(member.name)} joined`);
+      this.#checkKeys(chat);
     });
     room.on("left", (member, reason) => {
       this.#remove(member);
@@ -206,12 +211,38 @@ export class Call {
         this.#waitingAgain.value = false;
       });
     });
-    room.on("error", (error) => this.#options.notices.show(errorWords(error)));
+    room.on("error", (error) => {
+      if (REFUSALS.includes(error.code)) this.#refuse(chat);
+      else this.#options.notices.show(errorWords(error));
+    });
     room.on("access", (access) => this.#say(chat, ACCESS_WORDS[access].news));
     room.on("muterequested", (media, moderator) => this.#obey(chat, media, shownName(moderator.name)));
     room.on("closed", (reason) => {
       if (this.#room === room) this.#finish(this.#failed(reason.error, closeFailure(reason)));
     });
+  }
+
+  /** The room's error doesn't say whose it is: of those who never got through it is whoever has just failed. */
+  #refuse(chat: Chat): void {
+    for (const person of this.#people.peek()) {
+      const { connection, path, safetyWords } = person.member;
+      if (connection !== "failed" || path !== null || safetyWords !== null) continue;
+      this.#turnAway(chat, person);
+    }
+  }
+
+  /** Tells once that nothing can come of it. */
+  #turnAway(chat: Chat, person: Person): void {
+    if (person.connection.peek() === "unverified") return;
+    person.refuse();
+    this.#say(chat, otherLinkNews(person.name.peek()));
+  }
+
+  /** Whoever has no key can't show that it has the link's secret. */
+  #checkKeys(chat: Chat): void {
+    if (this.link.secret === null) return;
+    for (const person of this.#people.peek())
+      if (person.member.sealing === null) this.#turnAway(chat, person);
   }
 
   /** Keeps up with what the room says of this person: name, rights, muted. */

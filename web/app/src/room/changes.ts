@@ -62,6 +62,10 @@ export function leftNews(name: string, reason: LeftReason): string {
   }
 }
 
+export function otherLinkNews(name: string): string {
+  return `${name} has another link: you can't reach each other`;
+}
+
 /** `stopped` is what a moderator's request has switched off, of what was on. */
 export function muteNews(
   moderator: string,

@@ -1,43 +1,46 @@
 /** How one member is reached, in figures, and the safety words to compare with them. */
 
 import { SAFETY_WORDS } from "sheetbend/safety-words";
-import { SignalIcon } from "../icons.js";
 import { Dialog } from "../ui/dialog.js";
+import { otherLinkNews } from "./changes.js";
 import type { Person } from "./person.js";
-import { type Grade, PATH_WORDS } from "./quality.js";
+import { PATH_WORDS } from "./quality.js";
 
-const GRADE_WORDS: Readonly<Record<Grade, string>> = { good: "good", fair: "fair", poor: "poor" };
-
-/** Bars and words: how a person is reached, and how well. */
-export function QualityMark({ person, words }: { person: Person; words: boolean }) {
-  const quality = person.quality.value;
-  if (quality === null) return null;
-  const text = `${PATH_WORDS[quality.path]}, ${GRADE_WORDS[quality.grade]}`;
-  return (
-    <span class={`quality ${quality.grade}`} title={text}>
-      <SignalIcon bars={{ good: 3, fair: 2, poor: 1 }[quality.grade]} />
-      <span class={words ? "" : "visually-hidden"}>{text}</span>
-    </span>
-  );
-}
+const NOTHING = "–";
 
 export function ConnectionDialog({ person, onClose }: { person: Person; onClose: () => void }) {
-  const quality = person.quality.value;
   const name = person.name.value;
   return (
     <Dialog title={`Connection with ${name}`} onClose={onClose}>
-      <dl class="figures">
-        <dt>Way</dt>
-        <dd>{quality === null ? "None at the moment" : PATH_WORDS[quality.path]}</dd>
-        <dt>Quality</dt>
-        <dd>{quality === null ? "–" : GRADE_WORDS[quality.grade]}</dd>
-        <dt>There and back</dt>
-        <dd>{quality?.rttMs == null ? "–" : `${Math.round(quality.rttMs)} ms`}</dd>
-        <dt>Lost of sound and pictures</dt>
-        <dd>{quality?.lossShare == null ? "–" : `${(quality.lossShare * 100).toFixed(1)} %`}</dd>
-      </dl>
-      <Sealing person={person} />
+      {person.connection.value === "unverified" ? (
+        <p>{otherLinkNews(name)}. Send them the link of this room once more, all of it.</p>
+      ) : (
+        <>
+          <Figures person={person} />
+          <Sealing person={person} />
+        </>
+      )}
     </Dialog>
+  );
+}
+
+function Figures({ person }: { person: Person }) {
+  const quality = person.quality.value;
+  return (
+    <dl class="figures">
+      <dt>Path</dt>
+      <dd>{quality === null ? "None at the moment" : PATH_WORDS[quality.path]}</dd>
+      <dt>Quality</dt>
+      <dd>{quality?.grade ?? NOTHING}</dd>
+      <dt>Round trip</dt>
+      <dd>{figure(quality?.rttMs, "ms")}</dd>
+      <dt>Sound and pictures</dt>
+      <dd>{figure(inThousands(quality?.bitsPerS), "kbit/s")}</dd>
+      <dt>Of these lost</dt>
+      <dd>{figure(inHundredths(quality?.lossShare), "%", 1)}</dd>
+      <dt>Jitter</dt>
+      <dd>{figure(quality?.jitterMs, "ms")}</dd>
+    </dl>
   );
 }
 
@@ -45,19 +48,26 @@ function Sealing({ person }: { person: Person }) {
   const name = person.name.value;
   const words = person.safetyWords.value;
   const { sealing } = person.member;
-  if (sealing === null)
-    return <p>Their browser, or this page, can't seal anything: the server could listen to what you send.</p>;
+  if (sealing === null) {
+    return (
+      <section class="sealing">
+        <h3>Not sealed</h3>
+        <p>Their program, or this page, has no keys: whoever runs the server could listen in.</p>
+      </section>
+    );
+  }
   return (
     <section class="sealing">
       <h3>Nobody in between?</h3>
       <p>
         {sealing === "secret"
-          ? "You both have the whole link of this room, which its server hasn't. To be sure that nobody else with the link stands between you:"
-          : "What you say is encrypted between you. To be sure that nobody stands in between, not even the server:"}{" "}
-        read these to each other.
+          ? "The link's secret vouches for everyone who has the link. These words show that none of them stands between you either."
+          : "What you say is encrypted between you two. These words show that nobody stands in between."}{" "}
+        Read them to each other: if they are the same, in the same order, nobody listens in between. If one
+        differs, somebody may: hang up.
       </p>
       {words === null ? (
-        <p class="quiet">They aren't there yet.</p>
+        <p class="hint">They aren't there yet.</p>
       ) : (
         <ol class="safety-words" aria-label="Safety words">
           {words.map((number, place) => {
@@ -82,4 +92,16 @@ function Sealing({ person }: { person: Person }) {
       </label>
     </section>
   );
+}
+
+function figure(value: number | null | undefined, unit: string, digits = 0): string {
+  return value == null ? NOTHING : `${value.toFixed(digits)} ${unit}`;
+}
+
+function inThousands(value: number | null | undefined): number | null {
+  return value == null ? null : value / 1000;
+}
+
+function inHundredths(value: number | null | undefined): number | null {
+  return value == null ? null : value * 100;
 }

@@ -18,8 +18,7 @@ type OwnErrorCode =
 
 /** For what only a fault in this page, or an old one, can cause. */
 const MISUNDERSTANDING = "This page and the server misunderstand each other. Reload the page.";
-const OTHER_LINK =
-  "Somebody here came with another link than yours, or with a part of it: you can't see, hear or reach each other.";
+const OTHER_LINK = "Somebody here has another link: you can't reach each other.";
 const GONE = "You are no longer in the room.";
 
 const SENTENCES: Readonly<Record<ServerErrorCode | OwnErrorCode, string>> = {

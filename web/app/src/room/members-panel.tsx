@@ -8,12 +8,13 @@ import {
   CameraIcon,
   CameraOffIcon,
   ChatOffIcon,
+  KeyIcon,
   MicrophoneIcon,
   MicrophoneOffIcon,
   MoreIcon,
   ScreenIcon,
   ShieldIcon,
-  WarningIcon,
+  StarIcon,
 } from "../icons.js";
 import type { Devices } from "../media/devices.js";
 import type { ScreenShare } from "../media/screen-share.js";
@@ -21,7 +22,7 @@ import { useFocusKept } from "../ui/focus.js";
 import { ownName } from "./attributes.js";
 import { Avatar } from "./avatar-view.js";
 import type { Call } from "./call.js";
-import { ConnectionDialog, QualityMark } from "./connection-dialog.js";
+import { ConnectionButton, isVerified } from "./connection-button.js";
 import { KnockAnswers } from "./knock-card.js";
 import { MemberActions } from "./member-actions.js";
 import type { Moderation } from "./moderation.js";
@@ -37,6 +38,8 @@ export interface MembersPanelProps {
   devices: Devices;
   screenShare: ScreenShare;
   modal: boolean;
+  /** Somebody wants to know how a person is reached. */
+  onLook: (person: Person) => void;
   onClose: () => void;
 }
 
@@ -46,14 +49,14 @@ const CONNECTION_TEXTS: Readonly<Record<PersonConnection, string | null>> = {
   reconnecting: "Reconnecting…",
   failed: "No connection",
   silent: "No media connection",
+  unverified: "Has another link",
 };
 
 export function MembersPanel(props: MembersPanelProps) {
-  const { call, self, moderation, devices, screenShare, modal, onClose } = props;
+  const { call, self, moderation, devices, screenShare, modal, onLook, onClose } = props;
   /** Whose actions are shown, by key: one at a time. */
   const chosen = useSignal<string | null>(null);
   const removing = useSignal<Person | null>(null);
-  const looking = useSignal<Person | null>(null);
   const people = call.people.value;
   const moderates = moderation.allowed.value;
   return (
@@ -83,21 +86,12 @@ export function MembersPanel(props: MembersPanelProps) {
               onRemove={() => {
                 removing.value = person;
               }}
-              onLook={() => {
-                looking.value = person;
-              }}
+              onLook={onLook}
             />
           ))}
         </ul>
+        <RoomSealing hasSecret={call.link.secret !== null} />
       </div>
-      {looking.value !== null && people.includes(looking.value) && (
-        <ConnectionDialog
-          person={looking.value}
-          onClose={() => {
-            looking.value = null;
-          }}
-        />
-      )}
       {moderates && removing.value !== null && people.includes(removing.value) && (
         <RemoveDialog
           person={removing.value}
@@ -108,6 +102,21 @@ export function MembersPanel(props: MembersPanelProps) {
         />
       )}
     </Panel>
+  );
+}
+
+/** What the room's link is worth against its server. */
+function RoomSealing({ hasSecret }: { hasSecret: boolean }) {
+  return (
+    <p class="room-sealing">
+      <KeyIcon />
+      <span>
+        <span class="strong">{hasSecret ? "Sealed by its link." : "Not sealed by its link."}</span>{" "}
+        {hasSecret
+          ? "Calls are closed to whoever hasn't all of it, the server included. Chat isn't: the server can read it."
+          : "Whoever runs the server could stand in between, unless you compare safety words with each member: their bars lead there."}
+      </span>
+    </p>
   );
 }
 
@@ -137,7 +146,7 @@ interface PersonRowProps {
   open: boolean;
   onToggle: () => void;
   onRemove: () => void;
-  onLook: () => void;
+  onLook: (person: Person) => void;
 }
 
 function PersonRow({ person, moderation, open, onToggle, onRemove, onLook }: PersonRowProps) {
@@ -149,13 +158,8 @@ function PersonRow({ person, moderation, open, onToggle, onRemove, onLook }: Per
       name={name}
       avatarName={name}
       connection={CONNECTION_TEXTS[person.connection.value] ?? wayTo(person)}
-      verified={person.verified.value}
-      quality={
-        <button type="button" class="quality-button" aria-label={`Connection with ${name}`} onClick={onLook}>
-          <QualityMark person={person} words={false} />
-          {person.quality.value === null && <WarningIcon />}
-        </button>
-      }
+      verified={isVerified(person)}
+      quality={<ConnectionButton person={person} class="member-quality" onLook={onLook} />}
       moderator={person.can.value.has("moderate")}
       chatMuted={person.chatMuted.value}
       microphoneOn={person.microphoneOn.value}
@@ -258,7 +262,7 @@ interface Roles {
 function roleTexts({ moderator, chatMuted, verified = false }: Roles) {
   return [
     ...(verified ? [{ text: "Words compared", icon: <ShieldIcon /> }] : []),
-    ...(moderator ? [{ text: "Moderator", icon: <ShieldIcon /> }] : []),
+    ...(moderator ? [{ text: "Moderator", icon: <StarIcon /> }] : []),
     ...(chatMuted ? [{ text: "Chat muted", icon: <ChatOffIcon /> }] : []),
   ];
 }

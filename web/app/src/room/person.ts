@@ -4,7 +4,20 @@ import { batch, computed, type ReadonlySignal, signal } from "@preact/signals";
 import type { Member, MemberConnection, Permission } from "sheetbend";
 import type { LevelMeter, LevelMeters } from "../media/level-meters.js";
 import { type MediaState, mediaStateFrom, shownName } from "./attributes.js";
-import { gradeOf, lossBetween, type Quality, type Received, receivedIn } from "./quality.js";
+import {
+  type Grading,
+  gradeOf,
+  type MediaFigures,
+  mediaBetween,
+  NO_MEDIA,
+  type Quality,
+  type Received,
+  receivedIn,
+  settled,
+  UNGRADED,
+  type Way,
+  wayIn,
+} from "./quality.js";
 
 export const SCREEN_LABEL = "screen";
 /** A direct connection is there within seconds; a member whose program never answers would be `connecting` for ever. */
@@ -13,8 +26,8 @@ export const CONNECTING_MAX_MS = 15_000;
 /** How often the figures of a connection are read. */
 const QUALITY_MS = 2000;
 
-/** `silent`: connecting for so long that nothing may ever come of it. */
-export type PersonConnection = MemberConnection | "silent";
+/** `silent`: connecting for so long that nothing may ever come of it. `unverified`: they came with another link. */
+export type PersonConnection = MemberConnection | "silent" | "unverified";
 
 /** A remote stream and whether pictures and sound arrive in it. */
 export interface Incoming {
@@ -57,8 +70,10 @@ export class Person {
   readonly #safetyWords = signal<readonly number[] | null>(null);
   readonly #verified = signal(false);
   readonly #qualityTimer: ReturnType<typeof setInterval>;
-  #received: Received = { packets: 0, lost: 0 };
-  #lossShare: number | null = null;
+  #received: Received | null = null;
+  #media: MediaFigures = NO_MEDIA;
+  #mediaWay: Way | null = null;
+  #grading: Grading = UNGRADED;
   #patience: ReturnType<typeof setTimeout> | undefined;
 
   constructor(member: Member, meters: LevelMeters) {
@@ -87,12 +102,12 @@ export class Person {
       member.on("connection", () => this.#readConnection()),
       member.on("track", () => this.#readStreams()),
       member.on("streamremoved", () => this.#readStreams()),
-      member.on("path", () => this.#readQuality()),
+      member.on("path", () => this.#moved()),
       member.on("safetywords", () => this.#readWords()),
     ];
     this.#qualityTimer = setInterval(() => void this.#measure(), QUALITY_MS);
     this.#readWords();
-    this.#readQuality();
+    this.#moved();
     this.#readDetails();
     this.#readConnection();
     this.#readStreams();
@@ -105,6 +120,12 @@ export class Person {
     this.#meter.peek()?.meter.stop();
   }
 
+  /** What came from them isn't sealed as the room's link says. */
+  refuse(): void {
+    clearTimeout(this.#patience);
+    this.#connection.value = "unverified";
+  }
+
   setVerified(verified: boolean): void {
     this.#verified.value = verified;
   }
@@ -115,16 +136,35 @@ export class Person {
   }
 
   async #measure(): Promise<void> {
-    const received = receivedIn(await this.member.getStats());
-    this.#lossShare = lossBetween(this.#received, received);
-    this.#received = received;
+    try {
+      const report = await this.member.getStats();
+      const received = receivedIn(report);
+      this.#mediaWay = this.member.connection === "connected" ? wayIn(report) : null;
+      this.#media = mediaBetween(this.#received, received);
+      this.#received = received;
+    } catch {
+      this.#mediaWay = null;
+      this.#media = NO_MEDIA; // InvalidStateError: the peer connection is being replaced.
+    }
+    this.#grading = settled(this.#grading, gradeOf(this.#way?.rttMs ?? null, this.#media));
+    this.#readQuality();
+  }
+
+  get #way(): Way | null {
+    const { sealing, path, rttMs } = this.member;
+    if (sealing === null) return this.#mediaWay;
+    return path && { path, rttMs };
+  }
+
+  /** Another path is another connection: what was said of the one before doesn't hold. */
+  #moved(): void {
+    this.#grading = settled(UNGRADED, gradeOf(this.member.rttMs, NO_MEDIA));
     this.#readQuality();
   }
 
   #readQuality(): void {
-    const { path, rttMs } = this.member;
-    const lossShare = this.#lossShare;
-    this.#quality.value = path && { path, rttMs, lossShare, grade: gradeOf(rttMs, lossShare) };
+    const way = this.#way;
+    this.#quality.value = way && { ...way, ...this.#media, grade: this.#grading.shown };
   }
 
   #readDetails(): void {

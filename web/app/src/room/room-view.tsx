@@ -16,11 +16,13 @@ import { AudioOutlets } from "./audio-outlets.js";
 import { Banners } from "./banners.js";
 import type { Call, RoomVisit } from "./call.js";
 import { ChatPanel } from "./chat-panel.js";
+import { ConnectionDialog } from "./connection-dialog.js";
 import { Controls, type PanelName } from "./controls.js";
 import { toggle } from "./device-buttons.js";
 import { Invitation, WaitingCard } from "./invitation.js";
 import { KnockCard } from "./knock-card.js";
 import { MembersPanel } from "./members-panel.js";
+import type { Person } from "./person.js";
 import { type DialogName, RoomHeader } from "./room-header.js";
 import { SettingsDialog } from "./settings-dialog.js";
 import { Stage } from "./stage.js";
@@ -43,6 +45,8 @@ export function RoomView(props: RoomViewProps) {
   const { call, chat, moderation, devices, screenShare, preferences, notices, playback } = props;
   const panel = useSignal<PanelName | null>(null);
   const dialog = useSignal<DialogName | null>(null);
+  /** Whose connection is looked at. */
+  const looking = useSignal<Person | null>(null);
   const covered = useMediaQuery(NARROW) && panel.value !== null;
   const alone = call.people.value.length === 0;
   const self = props.self.value;
@@ -54,6 +58,9 @@ export function RoomView(props: RoomViewProps) {
   };
   const openDialog = (name: DialogName | null) => {
     dialog.value = name;
+  };
+  const look = (person: Person | null) => {
+    looking.value = person;
   };
   const togglePanel = (name: PanelName) => openPanel(panel.peek() === name ? null : name);
   const closePanel = () => openPanel(null);
@@ -90,7 +97,7 @@ export function RoomView(props: RoomViewProps) {
         <Banners call={call} playback={playback}>
           {!covered && knock}
         </Banners>
-        <Stage {...props} />
+        <Stage {...props} onLook={look} />
         {alone && <WaitingCard to={call.link} notices={notices} />}
       </main>
       <Controls
@@ -111,7 +118,10 @@ export function RoomView(props: RoomViewProps) {
         <ChatPanel chat={chat} self={self} modal={covered} top={covered && knock} onClose={closePanel} />
       )}
       {panel.value === "members" && (
-        <MembersPanel {...props} self={self} modal={covered} onClose={closePanel} />
+        <MembersPanel {...props} self={self} modal={covered} onLook={look} onClose={closePanel} />
+      )}
+      {looking.value !== null && call.people.value.includes(looking.value) && (
+        <ConnectionDialog person={looking.value} onClose={() => look(null)} />
       )}
       {dialog.value !== null && (
         <RoomDialog {...props} name={dialog.value} onClose={() => openDialog(null)} />

@@ -5,7 +5,7 @@ import type { LevelMeters } from "../media/level-meters.js";
 import type { ScreenShare } from "../media/screen-share.js";
 import { useElementSize } from "../ui/use-element-size.js";
 import type { Call } from "./call.js";
-import { QualityMark } from "./connection-dialog.js";
+import { ConnectionButton } from "./connection-button.js";
 import { useOwnMeter, useOwnStream } from "./own-media.js";
 import type { Person } from "./person.js";
 import { Tile } from "./tile.js";
@@ -21,9 +21,11 @@ export interface StageProps {
   devices: Devices;
   screenShare: ScreenShare;
   meters: LevelMeters;
+  /** Somebody wants to know how a person is reached. */
+  onLook: (person: Person) => void;
 }
 
-export function Stage({ call, devices, screenShare, meters }: StageProps) {
+export function Stage({ call, devices, screenShare, meters, onLook }: StageProps) {
   const [tiles, size] = useElementSize<HTMLUListElement>();
   const people = call.people.value.slice(0, PEOPLE_SHOWN_MAX - 1);
   const sharing = call.people.value.filter((person) => person.screen.value?.picture);
@@ -52,15 +54,21 @@ export function Stage({ call, devices, screenShare, meters }: StageProps) {
       )}
       {ownPlace && <OwnTile key={OWN_KEY} call={call} devices={devices} meters={meters} place={ownPlace} />}
       {zip(people, otherPlaces).map(([person, place]) => (
-        <PersonTile key={person.key} person={person} place={place} />
+        <PersonTile key={person.key} person={person} place={place} onLook={onLook} />
       ))}
     </ul>
   );
 }
 
+interface PersonTileProps {
+  person: Person;
+  place: Rectangle;
+  onLook: (person: Person) => void;
+}
+
 const OWN_TILE = { memberKey: OWN_KEY, own: true, connection: "connected" } as const;
 
-function PersonTile({ person, place }: { person: Person; place: Rectangle }) {
+function PersonTile({ person, place, onLook }: PersonTileProps) {
   return (
     <Tile
       memberKey={person.key}
@@ -72,7 +80,7 @@ function PersonTile({ person, place }: { person: Person; place: Rectangle }) {
       microphoneOn={person.microphoneOn.value}
       speaking={person.speaking.value}
       connection={person.connection.value}
-      quality={<QualityMark person={person} words={false} />}
+      quality={<ConnectionButton person={person} class="tile-quality" onLook={onLook} />}
     />
   );
 }

@@ -20,6 +20,7 @@ export interface TileProps {
   microphoneOn: boolean;
   speaking: boolean;
   connection: PersonConnection;
+  /** The mark of how they are reached, and of words that were compared. */
   quality?: ComponentChildren;
 }
 
@@ -32,6 +33,7 @@ const CONNECTION_TEXTS: Readonly<Record<PersonConnection, string | null>> = {
   reconnecting: "Reconnecting…",
   failed: "Can't reach them",
   silent: "No media connection",
+  unverified: "Has another link",
 };
 
 export function Tile(props: TileProps) {
@@ -56,7 +58,7 @@ export function Tile(props: TileProps) {
           {connectionText}
         </span>
       )}
-      {props.quality && <span class="tile-quality">{props.quality}</span>}
+      {props.quality}
       <span class="tile-name">
         {muted && <MicrophoneOffIcon />}
         {kind === "screen" && <ScreenIcon />}
@@ -68,7 +70,7 @@ export function Tile(props: TileProps) {
 }
 
 function isOver(connection: PersonConnection): boolean {
-  return connection === "failed" || connection === "silent";
+  return connection === "failed" || connection === "silent" || connection === "unverified";
 }
 
 function tileTitle(kind: "person" | "screen", name: string, own: boolean): string {

@@ -63,18 +63,40 @@ describe("the quality of a connection", () => {
   it("is that of the path in use, read every two seconds", async () => {
     const { member, move, stats } = fakeMember();
     const person = new Person(member, new LevelMeters());
+    const inbound = { type: "inbound-rtp", packetsLost: 0, jitter: 0, bytesReceived: 0 };
     expect(person.quality.value).toBeNull();
     move("relay");
-    expect(person.quality.value).toEqual({ path: "relay", rttMs: null, lossShare: null, grade: "good" });
-    member.rttMs = 400;
-    stats.set("video", { type: "inbound-rtp", packetsReceived: 90, packetsLost: 10 });
+    expect(person.quality.value).toMatchObject({ path: "relay", rttMs: null, grade: null });
+    member.rttMs = 40;
+    stats.set("video", { ...inbound, timestamp: 1000, packetsReceived: 10 });
     await vi.advanceTimersByTimeAsync(2000);
-    expect(person.quality.value).toEqual({ path: "relay", rttMs: 400, lossShare: 0.1, grade: "poor" });
-    stats.set("video", { type: "inbound-rtp", packetsReceived: 190, packetsLost: 10 });
+    expect(person.quality.value).toMatchObject({ rttMs: 40, lossShare: null, grade: "good" });
+    stats.set("video", {
+      ...inbound,
+      timestamp: 3000,
+      packetsReceived: 100,
+      packetsLost: 10,
+      bytesReceived: 500,
+    });
     await vi.advanceTimersByTimeAsync(2000);
-    expect(person.quality.value).toMatchObject({ lossShare: 0, grade: "fair" });
+    expect(person.quality.value).toMatchObject({ lossShare: 0.1, bitsPerS: 2000, grade: "good" });
+    stats.set("video", { ...inbound, timestamp: 5000, packetsReceived: 190, packetsLost: 20 });
+    await vi.advanceTimersByTimeAsync(2000);
+    expect(person.quality.value).toMatchObject({ grade: "poor" });
+    move("direct");
+    expect(person.quality.value).toMatchObject({ path: "direct", grade: "good" });
     move(null);
     expect(person.quality.value).toBeNull();
+  });
+
+  it("survives statistics that can't be read", async () => {
+    const { member, move } = fakeMember();
+    member.getStats = () => Promise.reject(new DOMException("closed", "InvalidStateError"));
+    const person = new Person(member, new LevelMeters());
+    move("relay");
+    member.rttMs = 40;
+    await vi.advanceTimersByTimeAsync(2000);
+    expect(person.quality.value).toMatchObject({ rttMs: 40, grade: "good" });
   });
 
   it("has words to compare, which are to be compared anew when others come", () => {
@@ -113,6 +135,16 @@ describe("the connection of a person", () => {
     const person = new Person(member, new LevelMeters());
     connect("connected");
     vi.advanceTimersByTime(2 * CONNECTING_MAX_MS);
+    expect(person.connection.value).toBe("connected");
+  });
+
+  it("is unverified when they came with another link, until a connection says otherwise", () => {
+    const { member, connect } = fakeMember();
+    const person = new Person(member, new LevelMeters());
+    person.refuse();
+    vi.advanceTimersByTime(2 * CONNECTING_MAX_MS);
+    expect(person.connection.value).toBe("unverified");
+    connect("connected");
     expect(person.connection.value).toBe("connected");
   });
 
