@@ -7,7 +7,7 @@
 import type { Environment } from "./environment.js";
 
 /** Between one attempt and the next. The last is short enough that a path is back soon after it has become possible. */
-const AGAIN_MS = [2000, 4000, 8000];
+const AGAIN_MS = [2000, 2000, 3000, 5000, 8000];
 /** The polite side lets the other begin: two offers at once are one too many. */
 const POLITE_MS = 500;
 
