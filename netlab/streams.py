@@ -89,9 +89,8 @@ class StreamOutcome:
 
     @property
     def direct_again_max_s(self) -> float:
-        return max(
-            (change.direct_again_s or AGAIN_TIMEOUT_S for change in self.changes if change.was_possible), default=0
-        )
+        again_s = (change.direct_again_s for change in self.changes if change.was_possible)
+        return max((AGAIN_TIMEOUT_S if each is None else each for each in again_s), default=0)
 
     @property
     def faults(self) -> list[str]:

@@ -52,6 +52,7 @@ def test_slow_is_a_long_gap_where_a_path_is_left_and_a_late_return_where_one_was
     assert outcome(gap, fault="address").slow == []
     assert outcome(*[GOOD] * 20, gap).slow == []
     assert outcome(never).slow == ["direct again after more than 10 s"]
+    assert outcome(Change(gap_ms=0, direct_again_s=0, was_possible=True)).slow == []
 
 
 @pytest.mark.e2e
