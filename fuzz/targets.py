@@ -6,9 +6,14 @@ A target returns, or raises what is a fault of ours. All of them are pure but `f
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
+from ipaddress import ip_address
 from typing import NamedTuple
 
+from msgspec import Raw
+
+from sheetbend.core.addresses import tells_address
 from sheetbend.core.dialects import Dialect, LessonDialect, V1Dialect
 from sheetbend.core.limits import Limits
 from sheetbend.core.messages import Message
@@ -60,6 +65,41 @@ def play_dialect(dialect: Dialect) -> Callable[[bytes], None]:
     return play
 
 
+def play_addresses(text: bytes) -> None:
+    """What passes for relay-only has no word that is an address, but for none and those of its relayed candidates."""
+    try:
+        value, canonical = parse(text, _LIMITS)
+    except (RefusedError, InvalidUtf8Error):
+        return
+    if tells_address(Raw(canonical)):
+        return
+    words = re.split(r"[^0-9A-Za-z.:]+", repr(value).replace("\\n", " ").replace("\\r", " "))
+    relayed = {words[at - 2].lower() for at, word in enumerate(words) if at > 1 and word.lower() == "typ"}
+    own = {word.lower() for word in words if is_address(word)} - relayed - {"0.0.0.0", "::", "127.0.0.1"}
+    assert not own, own
+
+
+def is_address(word: str) -> bool:
+    try:
+        ip_address(word)
+    except ValueError:
+        return False
+    return True
+
+
+def signalled() -> Iterator[bytes]:
+    candidate = "candidate:1 1 udp 1 192.0.2.7 5 typ relay raddr 0.0.0.0 rport 0 generation 0"
+    lines = ("v=0", "o=- 1 2 IN IP4 127.0.0.1", "c=IN IP4 192.0.2.7", "a=rtcp:9 IN IP6 ::", f"a={candidate}", "")
+    for value in (
+        {"candidate": candidate, "sdpMid": "0"},
+        {"candidate": "candidate:1 1 tcp 1 2001:db8::7 5 typ relay"},
+        {"candidate": "candidate:1 1 udp 1 10.0.0.5 5 typ host"},
+        {"type": "offer", "sdp": "\r\n".join(lines)},
+        ["a=x:2001:db8:0:0:0:0:0:5", "a=fingerprint:sha-256 " + ":".join(["AB"] * 32)],
+    ):
+        yield json.dumps(value).encode()
+
+
 def client_messages(name: str) -> Iterator[bytes]:
     """Every valid and invalid message that the fixtures have."""
     for examples in json.loads((FIXTURES / f"{name}-client.json").read_text())["messages"].values():
@@ -109,6 +149,9 @@ _TURNS = (
     b'0{"type":"leave","roomId":"r"}\n1{"type":"reject","roomId":"r","userId":"@4"}\n1{"type":"bye"}',
     b'a\nt31\nA\n0{"type":"hello","resume":{"token":"$0","received":0}}\nt1\n0{"type":"update","roomId":"r","name":"x"}',
     b'0{"type":"leave","roomId":"r"}\n1{"type":"leave","roomId":"r"}\nc\nt2\n0{"type":"join","roomId":"r"}\nt99\n0{"type":"ping"}',
+    b'A\n0{"type":"hello","relayOnly":true}\n0{"type":"join","roomId":"r"}\n'
+    b'0{"type":"ice-candidate","roomId":"r","target":"@3","candidate":"candidate:1 1 udp 1 10.0.0.5 5 typ host"}\n'
+    b'0{"type":"offer","roomId":"r","target":"@3","sdp":"c=IN IP4 0.0.0.0"}',
     b'A\n0{"type":"hello","resume":{"token":"$1","received":0}}\n1{"type":"ping"}\n!0\n0{"type":"token","token":"a.b.c"}',
 )
 
@@ -152,6 +195,7 @@ TARGETS: dict[str, Target] = {
     "json": Target(lambda: play_json, odd_json, 0.3),
     "lesson": Target(lambda: play_dialect(LessonDialect(_LIMITS)), lambda: client_messages("lesson"), 0.2),
     "v1": Target(lambda: play_dialect(V1Dialect(_LIMITS)), lambda: client_messages("v1"), 0.25),
+    "addresses": Target(lambda: play_addresses, signalled, 0.1),
     "conversation": Target(lambda: converse, conversations, 0.1),
     "frames": Target(lambda: Wire().play, frames, 0.02),
     "tokens": Target(lambda: tokens.verify, minted, 0.08),

@@ -82,7 +82,7 @@ def test_any_conversation_leaves_others_alone(script: list[bytes]) -> None:
     converse(b"\n".join([*OPENING, *script]))
 
 
-@pytest.mark.parametrize("name", ["json", "lesson", "v1", "tokens", "claims"])
+@pytest.mark.parametrize("name", ["json", "lesson", "v1", "addresses", "tokens", "claims"])
 def test_any_bytes_are_taken_or_refused(name: str) -> None:
     play = TARGETS[name].prepare()
 

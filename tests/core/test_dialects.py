@@ -216,14 +216,15 @@ def test_v1_writes_the_rest_as_the_fixtures_show() -> None:
 def test_v1_writes_each_kind_of_welcome_as_the_fixtures_show() -> None:
     granted = Grants(EVERYTHING, None, SUBJECT, "Ada")
     resume = Resume("r1", 5)
-    cases: list[tuple[Greet, Grants, float | None, int | None]] = [
-        (Greet((), None, None, False, None), Grants(), None, None),
-        (Greet((), "t", None, False, "h"), granted, 3600, None),
-        (Greet((), None, resume, False, None), Grants(), None, 17),
-        (Greet((), None, resume, False, None), Grants(), None, None),
+    cases: list[tuple[Greet, Grants, float | None, int | None, bool]] = [
+        (Greet((), None, None, False, None), Grants(), None, None, False),
+        (Greet((), "t", None, False, "h"), granted, 3600, None, False),
+        (Greet((), None, resume, False, None), Grants(), None, 17, False),
+        (Greet((), None, resume, False, None), Grants(), None, None, False),
+        (Greet((), None, None, True, None), Grants(), None, None, True),
     ]
-    for index, (greet, grants, left_s, received) in enumerate(cases):
-        text = V1.encode_welcome(ADA, "sheetbend/0.1.0", greet, ICE, grants, left_s, RESUME_TOKEN, received, False)
+    for index, (greet, grants, left_s, received, relay_only) in enumerate(cases):
+        text = V1.encode_welcome(ADA, "sheetbend/0.1.0", greet, ICE, grants, left_s, RESUME_TOKEN, received, relay_only)
         assert json.loads(text) == valid("v1-server", "welcome", index)
 
 

@@ -62,7 +62,7 @@ class Hello(Message, tag="hello", frozen=True):
     features: tuple[str, ...] = ()
     token: str | None = None
     resume: Resume | None = None
-    relay_only: bool = False
+    relay_only: bool | None = None
 
 
 class Since(Struct, frozen=True, gc=False):

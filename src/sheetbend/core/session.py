@@ -254,7 +254,7 @@ class Session:
 
     def _hello(self, message: Hello, ref: str | None) -> Effects:
         features = tuple(name for name in message.features if name in FEATURES)
-        return (Greet(features, message.token, message.resume, message.relay_only, ref),)
+        return (Greet(features, message.token, message.resume, bool(message.relay_only), ref),)
 
     def _renew(self, message: Authorize, ref: str | None) -> Effects:
         return (Renew(message.token, ref),)
