@@ -42,10 +42,12 @@ async ({ iceTransportPolicy, scheme, room }) => {
   peer.addTransceiver("audio");
   peer.addTransceiver("video");
   let count = 0;
+  const relayed = [];
   const say = (message) => ada.say({ ...message, target: bob.userId, ref: String(++count) });
   const gathered = new Promise((resolve) => {
     peer.onicecandidate = ({ candidate }) => {
       say({ type: "ice-candidate", candidate });
+      if (candidate?.type === "relay") relayed.push(candidate.relatedAddress);
       if (!candidate) resolve();
     };
   });
@@ -59,6 +61,7 @@ async ({ iceTransportPolicy, scheme, room }) => {
   await ada.until(({ type }) => type === "pong");
   return {
     said: count,
+    relayed,
     refused: ada.heard.filter(({ type }) => type === "error").map(({ code }) => code),
     arrived: bob.heard.filter(({ sender }) => sender === ada.userId),
   };
@@ -100,3 +103,5 @@ def test_a_page_without_the_policy_is_refused(person: Callable[..., BrowserConte
     assert len(result["refused"]) + len(result["arrived"]) == result["said"]
     assert [message["type"] for message in result["arrived"]] == ["offer", "ice-candidate", "answer"]
     assert candidates(result["arrived"]) == []
+    assert result["relayed"]
+    assert "0.0.0.0" not in result["relayed"]
