@@ -6,6 +6,7 @@ They are put in from outside, so that nothing of them is in the product.
 from __future__ import annotations
 
 from collections.abc import Callable
+from inspect import signature
 from typing import Any
 
 from sheetbend.core.client import session as client_session
@@ -33,20 +34,21 @@ def _nothing(*args: Any, **kwargs: Any) -> None:
     pass
 
 
-def _server_counts_one_more(original: Original) -> Original:
-    def encode_welcome(self: V1Dialect, *args: Any) -> Any:
-        *rest, received = args
-        return original(self, *rest, None if received is None else received + 1)
+def _welcome_with(change: Callable[[int], int]) -> Callable[[Original], Original]:
+    """The count in a welcome that resumes is another."""
 
-    return encode_welcome
+    def plant(original: Original) -> Original:
+        parameters = signature(original)
 
+        def encode_welcome(*args: Any) -> Any:
+            call = parameters.bind(*args)
+            received = call.arguments["received"]
+            call.arguments["received"] = None if received is None else change(received)
+            return original(*call.args)
 
-def _server_counts_one_less(original: Original) -> Original:
-    def encode_welcome(self: V1Dialect, *args: Any) -> Any:
-        *rest, received = args
-        return original(self, *rest, received and received - 1)
+        return encode_welcome
 
-    return encode_welcome
+    return plant
 
 
 def _replay_skips_the_first(original: Original) -> Original:
@@ -340,8 +342,8 @@ MUTANTS: dict[str, tuple[Any, str, Callable[[Original], Original]]] = {
     "replay_skips_the_first": (Stream, "replay", _replay_skips_the_first),
     "rights_are_ignored": (Session, "authorize", _rights_are_ignored),
     "rooms_stay_shut": (Room, "_elect", _rooms_stay_shut),
-    "server_counts_one_less": (V1Dialect, "encode_welcome", _server_counts_one_less),
-    "server_counts_one_more": (V1Dialect, "encode_welcome", _server_counts_one_more),
+    "server_counts_one_less": (V1Dialect, "encode_welcome", _welcome_with(lambda received: max(received - 1, 0))),
+    "server_counts_one_more": (V1Dialect, "encode_welcome", _welcome_with(lambda received: received + 1)),
     "server_is_patient": (Liveness, "tick", _server_is_patient),
     "signals_go_twice": (Hub, "forwarded", _signals_go_twice),
     "token_for_any_room": (Grants, "admits_to", lambda original: lambda self, room_id: True),
