@@ -58,8 +58,8 @@ class Resume(Struct, frozen=True, gc=False):
 
 
 class Hello(Message, tag="hello", frozen=True):
-    client: str = ""
-    features: tuple[str, ...] = ()
+    client: str | None = None
+    features: tuple[str, ...] | None = None
     token: str | None = None
     resume: Resume | None = None
     relay_only: bool | None = None
@@ -74,7 +74,7 @@ class Since(Struct, frozen=True, gc=False):
 
 class Join(Message, tag="join", frozen=True):
     room_id: str
-    name: str = ""
+    name: str | None = None
     attributes: Raw = NO_ATTRIBUTES
     since: Since | None = None
     key: str | None = None

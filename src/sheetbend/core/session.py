@@ -253,7 +253,7 @@ class Session:
         self._handlers = _TABLE[state]
 
     def _hello(self, message: Hello, ref: str | None) -> Effects:
-        features = tuple(name for name in message.features if name in FEATURES)
+        features = tuple(name for name in message.features or () if name in FEATURES)
         return (Greet(features, message.token, message.resume, bool(message.relay_only), ref),)
 
     def _renew(self, message: Authorize, ref: str | None) -> Effects:
@@ -268,7 +268,7 @@ class Session:
             raise RefusedError(
                 "too_many_rooms", f"You are in {self._limits.rooms_per_session_max} rooms: leave one first."
             )
-        name = message.name if self.grants.name is None else self.grants.name
+        name = (message.name or "") if self.grants.name is None else self.grants.name
         entry = Entry(ref, message.since)
         return (EnterRoom(message.room_id, name, bytes(message.attributes), message.key, entry),)
 

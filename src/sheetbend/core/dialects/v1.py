@@ -456,11 +456,12 @@ class V1Dialect(Dialect):
     def _check_hello(self, message: Hello, value: dict[str, Any]) -> None:
         if message.resume is not None and len(message.resume.token) > _RESUME_TOKEN_CHARS_MAX:
             raise RefusedError("invalid_message", f"A resume token has up to {_RESUME_TOKEN_CHARS_MAX} characters.")
+        client, features = message.client or "", message.features or ()
         if (
-            len(message.client) > _CLIENT_CHARS_MAX
-            or not is_printable(message.client)
-            or len(message.features) > _FEATURES_MAX
-            or any(len(feature) > _FEATURE_CHARS_MAX for feature in message.features)
+            len(client) > _CLIENT_CHARS_MAX
+            or not is_printable(client)
+            or len(features) > _FEATURES_MAX
+            or any(len(feature) > _FEATURE_CHARS_MAX for feature in features)
         ):
             raise RefusedError(
                 "invalid_message",
@@ -470,7 +471,7 @@ class V1Dialect(Dialect):
 
     def _check_join(self, message: Join, value: dict[str, Any]) -> None:
         require_room_id(message.room_id, self._limits)
-        self._check_name(message.name)
+        self._check_name(message.name or "")
         self._check_attributes(message.attributes, value.get("attributes", {}))
         if message.key is not None and not _KEY.fullmatch(message.key):
             raise RefusedError("invalid_message", "A key has 1 to 128 characters of base64url, without padding.")
