@@ -163,7 +163,7 @@ def _watch(pages: list[Page], *, is_possible: bool) -> Change:
     direct_since: float | None = began
     gap_ms = 0.0
     while (now := time.monotonic()) < began + (AGAIN_TIMEOUT_S if is_possible else WATCHED_S):
-        if not _are_direct(_reports(pages)):
+        if not _are_direct(_reports(pages)) or any(page.evaluate("() => lab.isSilent()") for page in pages):
             direct_since = None
         elif direct_since is None:
             direct_since = now

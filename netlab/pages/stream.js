@@ -7,6 +7,8 @@ const TICK_MS = 5;
 /** Enough to see what is wrong. */
 const WRONG_MAX = 20;
 const ERRORS_MAX = 20;
+/** A lost packet of the relay makes shorter ones. */
+const SILENT_MS = 500;
 /** Who is told that it can't send now waits: what is lost then isn't the link's doing. */
 const PENDING_MAX = 20_000;
 
@@ -86,6 +88,10 @@ window.lab = {
   /** Silences are measured from here on. */
   mark() {
     longestSilenceMs = 0;
+  },
+
+  isSilent() {
+    return now() - heardAt > SILENT_MS;
   },
 
   /** The one that lasts included. */

@@ -174,6 +174,20 @@ def test_a_network_that_changed_is_tried_at_once() -> None:
     assert session.network_back(6.002) == [Disconnect(), Open()], "the connection that is being opened is stale too"
 
 
+@pytest.mark.parametrize(("connecting_s", "timeout_s"), [(0.05, 1), (1.6, 1.6), (7, 2.5)])
+def test_who_speaks_for_a_dead_connection_is_heard_after_as_long_as_connecting_took(
+    connecting_s: float, timeout_s: float
+) -> None:
+    session = new()
+    session.start(0)
+    session.opened(connecting_s / 2)
+    session.received(WELCOME, connecting_s)
+    session.check(10)
+    assert session.expire(10 + timeout_s - 0.01) == []
+    session.check(10.5)
+    assert session.expire(10 + timeout_s + 0.01) == [Disconnect(), Lost()], "asking again buys no time"
+
+
 def test_a_draining_server_says_within_what_time() -> None:
     session = ready()
     session.received({"type": "draining", "withinS": 60}, 0)

@@ -8,6 +8,8 @@ import type { Environment } from "./environment.js";
 
 /** Between one attempt and the next. The last is short enough that a path is back soon after it has become possible. */
 const AGAIN_MS = [2000, 2000, 3000, 5000, 8000];
+/** SCTP tries again every 3 s at the latest (dcSCTP), and only on a way that stays. */
+const SETTLE_MS = 4000;
 /** The polite side lets the other begin: two offers at once are one too many. */
 const POLITE_MS = 500;
 
@@ -16,6 +18,7 @@ export class Mending {
   readonly #restart: () => void;
   readonly #isPolite: () => boolean;
   #attempts = 0;
+  #settledAt = 0;
   #timer: number | null = null;
 
   constructor(environment: Environment, isPolite: () => boolean, restart: () => void) {
@@ -32,12 +35,19 @@ export class Mending {
   /** Something has changed: it may work now, whatever was tried before. */
   hurry(): void {
     this.#attempts = 0;
+    this.#settledAt = 0;
     this.#plan(0);
   }
 
   /** An attempt is on its way, of the other side's making. */
   postpone(): void {
     if (this.#timer !== null) this.#planNext();
+  }
+
+  /** ICE has found another way: what is sent on it may need a while until it goes again. */
+  settle(): void {
+    this.#settledAt = this.#environment.now() + SETTLE_MS;
+    if (this.#timer !== null) this.#plan(0);
   }
 
   /** All is well, or over. */
@@ -53,10 +63,13 @@ export class Mending {
 
   #plan(delayMs: number): void {
     this.#clear();
-    this.#timer = this.#environment.setTimeout(() => {
-      this.#planNext();
-      this.#restart();
-    }, delayMs);
+    this.#timer = this.#environment.setTimeout(
+      () => {
+        this.#planNext();
+        this.#restart();
+      },
+      Math.max(delayMs, this.#settledAt - this.#environment.now()),
+    );
   }
 
   #clear(): void {

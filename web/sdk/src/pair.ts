@@ -70,6 +70,8 @@ export class Pair {
   #wasConnected = false;
   #ended = false;
   readonly #mending: Mending;
+  /** A restart of ours isn't answered yet. */
+  #isRestarting = false;
   /** Nothing comes through, whatever the browser says. */
   #isSilent = false;
   #restartedWellAt = Number.NEGATIVE_INFINITY;
@@ -97,7 +99,7 @@ export class Pair {
     this.#mending = new Mending(
       environment,
       () => this.#negotiation.polite,
-      () => this.#negotiation.isReachable && this.#connection.restartIce(),
+      () => this.#restart(),
     );
     this.#open(opening);
   }
@@ -139,14 +141,14 @@ export class Pair {
 
   releaseCandidates(): void {
     this.#negotiation.releaseCandidates();
-    if (!this.#isWell) this.#mending.hurry();
+    this.#reachable();
   }
 
   /** The other end can be reached again. */
   resume(polite: boolean): void {
     this.#negotiation.polite = polite;
     this.#negotiation.resume();
-    if (!this.#isWell) this.#mending.hurry();
+    this.#reachable();
   }
 
   receive(description: PeerDescription): void {
@@ -294,7 +296,11 @@ export class Pair {
   #opened(): void {
     this.#isOpen = true;
     const ice = this.#connection.sctp?.transport.iceTransport;
-    if (ice) ice.onselectedcandidatepairchange = () => this.#port.rerouted();
+    if (ice)
+      ice.onselectedcandidatepairchange = () => {
+        this.#mending.settle();
+        this.#port.rerouted();
+      };
     this.#port.opened();
   }
 
@@ -315,7 +321,9 @@ export class Pair {
    * needs 5 kB for a video: after a dozen screens shown and gone the description would outgrow `messageBytes`.
    */
   #tidy(): void {
-    if (this.#connection.signalingState !== "stable" || !this.#channels) return;
+    if (this.#connection.signalingState !== "stable") return;
+    this.#isRestarting = false;
+    if (!this.#channels) return;
     const transceivers = this.#connection.getTransceivers();
     for (const transceiver of transceivers) {
       const isIdle = transceiver.currentDirection === "inactive" && !transceiver.sender.track;
@@ -359,6 +367,18 @@ export class Pair {
     this.#wasConnected ||= this.state === "connected";
     this.#port.changed();
     this.#mend();
+  }
+
+  /** What was tried in vain is worth another try, unless it goes out just now. */
+  #reachable(): void {
+    if (this.#isRestarting) this.#mending.postpone();
+    else if (!this.#isWell) this.#mending.hurry();
+  }
+
+  #restart(): void {
+    if (!this.#negotiation.isReachable) return;
+    this.#isRestarting = true;
+    this.#connection.restartIce();
   }
 
   get #isWell(): boolean {

@@ -71,8 +71,12 @@ const ACK_AFTER_MESSAGES = 256;
 const ACK_AFTER_MS = 5000;
 /** From opening a connection to `welcome`. */
 const CONNECT_TIMEOUT_MS = 10_000;
-/** How long to wait for an answer where something speaks for a dead connection. */
-const CHECK_TIMEOUT_MS = 2500;
+/**
+ * How long to wait for an answer where something speaks for a dead connection: as long as connecting took, which is three
+ * or four round trips. A connection that lives after all is resumed, with nothing lost.
+ */
+const CHECK_TIMEOUT_MIN_MS = 1000;
+const CHECK_TIMEOUT_MAX_MS = 2500;
 /** A token is asked for so long before the old one runs out, or when four fifths of a short one's time are over. */
 const REFRESH_AT_MS = 30_000;
 const ABNORMAL_CLOSE = 1006;
@@ -99,6 +103,7 @@ export class Session {
   #connectBy: number | null = null;
   #retryAt: number | null = null;
   #ackAt: number | null = null;
+  #checkTimeoutMs = CHECK_TIMEOUT_MAX_MS;
   #pingAt: number | null = null;
   #deadAt: number | null = null;
   #refreshAt: number | null = null;
@@ -205,7 +210,7 @@ export class Session {
   /** Something speaks for a dead connection: finds out at once. */
   check(now: number): Effect[] {
     if (this.#phase !== "ready") return [];
-    this.#deadAt = Math.min(this.#deadAt ?? Number.POSITIVE_INFINITY, now + CHECK_TIMEOUT_MS);
+    this.#deadAt = Math.min(this.#deadAt ?? Number.POSITIVE_INFINITY, now + this.#checkTimeoutMs);
     return [transmit({ type: "ping" })];
   }
 
@@ -278,6 +283,8 @@ export class Session {
   }
 
   #welcomed(welcome: Welcome, now: number): Effect[] {
+    const connectingMs = now - (this.#connectBy ?? now) + CONNECT_TIMEOUT_MS;
+    this.#checkTimeoutMs = Math.min(Math.max(connectingMs, CHECK_TIMEOUT_MIN_MS), CHECK_TIMEOUT_MAX_MS);
     this.#connectBy = null;
     this.#phase = "ready";
     this.#attempt = 0;

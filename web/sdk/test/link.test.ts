@@ -189,7 +189,7 @@ describe("the direct path", () => {
       }
       return at - now;
     });
-    expect(holdsS).toEqual([0, 0.25, 0.5, 1, 1, 1, 1, 0.25]);
+    expect(holdsS).toEqual([0, 0.25, 0.5, 0.5, 0.5, 0.5, 0.5, 0.25]);
   });
 
   test("that fell quiet isn't helped by an answer that is known already", () => {

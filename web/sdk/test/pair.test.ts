@@ -1,6 +1,6 @@
 import { beforeEach, expect, test, vi } from "vitest";
 import { type Opening, Pair, type PairPort } from "../src/pair.js";
-import type { FakePeerConnection } from "./fakes/peer-connection.js";
+import { FakeChannel, type FakePeerConnection } from "./fakes/peer-connection.js";
 import { type Client, FakeStream, fakeStream, fakeTrack, World } from "./fakes/world.js";
 
 const NATIVE_OFFER = {
@@ -188,6 +188,38 @@ test("resuming restarts ICE only if it isn't connected", async () => {
   pair.resume(false);
   await world.clock.advance(0);
   expect(restarts(connection)).toBe(1);
+});
+
+test("leaves a way that ICE has just found the time that SCTP needs", async () => {
+  const [pair, connection] = open("offer");
+  connection.become("connected");
+  connection.channel?.open(new FakeChannel());
+  pair.silent(true);
+  await world.clock.advance(1000);
+  expect(restarts(connection)).toBe(1);
+  connection.sctp.transport.iceTransport.onselectedcandidatepairchange?.();
+  pair.silent(false);
+  pair.silent(true);
+  await world.clock.advance(3999);
+  expect(restarts(connection)).toBe(1);
+  await world.clock.advance(1);
+  expect(restarts(connection)).toBe(2);
+});
+
+test("goes on with a restart that is on its way, and begins no other", async () => {
+  const [pair, connection] = open("offer");
+  connection.become("connected");
+  pair.receive({ ...NATIVE_OFFER, type: "answer" });
+  await world.clock.advance(0);
+  connection.become("disconnected");
+  await world.clock.advance(500);
+  expect([restarts(connection), connection.signalingState]).toEqual([1, "have-local-offer"]);
+  pair.holdCandidates();
+  pair.releaseCandidates();
+  await world.clock.advance(1999);
+  expect(restarts(connection)).toBe(1);
+  await world.clock.advance(1);
+  expect(restarts(connection)).toBe(2);
 });
 
 test("pausing stops the wait for the first offer", async () => {

@@ -43,8 +43,10 @@ CONNECT_TIMEOUT_S = 10.0
 """From opening a connection to `welcome`."""
 PING_INTERVAL_S = 15.0
 """Used until the server names its own."""
-CHECK_TIMEOUT_S = 2.5
-"""How long to wait for an answer where something speaks for a dead connection."""
+CHECK_TIMEOUT_MIN_S = 1.0
+CHECK_TIMEOUT_MAX_S = 2.5
+"""How long to wait for an answer where something speaks for a dead connection: as long as connecting took, which is
+three or four round trips. A connection that lives after all is resumed, with nothing lost."""
 KEPT_MESSAGES_MAX = 4096
 KEPT_BYTES_MAX = 4_194_304
 """What may wait for the server's acknowledgement; past these the session can't be resumed."""
@@ -96,6 +98,7 @@ class ClientSession:
         self._attempt = 0
         self._reconnect_within_s: float | None = None
         self._ping_interval_s = PING_INTERVAL_S
+        self._check_timeout_s = CHECK_TIMEOUT_MAX_S
         self._error: str | None = None
         self._awaits_token = False
         self._asked_for_token = False
@@ -208,8 +211,8 @@ class ClientSession:
         """Something speaks for a dead connection: find out at once."""
         if self._phase is not Phase.READY:
             return []
-        if self._dead_at is None or self._dead_at > now + CHECK_TIMEOUT_S:
-            self._dead_at = now + CHECK_TIMEOUT_S
+        if self._dead_at is None or self._dead_at > now + self._check_timeout_s:
+            self._dead_at = now + self._check_timeout_s
         return [Transmit({"type": "ping"})]
 
     def network_back(self, now: float) -> Effects:
@@ -274,6 +277,9 @@ class ClientSession:
         return [Open()]
 
     def _welcomed(self, welcome: Json, now: float) -> Effects:
+        if self._connect_by is not None:
+            connecting_s = now - self._connect_by + CONNECT_TIMEOUT_S
+            self._check_timeout_s = min(max(connecting_s, CHECK_TIMEOUT_MIN_S), CHECK_TIMEOUT_MAX_S)
         self._connect_by = None
         self._phase = Phase.READY
         self._attempt = 0

@@ -23,7 +23,7 @@ PING_MIN_S = 0.1
 PING_MAX_S = 1.0
 """A quiet path is asked at intervals that double between these."""
 HOLD_MIN_S = 0.25
-HOLD_MAX_S = 1.0
+HOLD_MAX_S = 0.5
 """How long a path that failed must have answered before it is used again; doubles with each failure."""
 HICCUP_S = 0.25
 """A path that answers so soon after it fell quiet hasn't failed: it was late, as under loss, or its timers were."""

@@ -22,7 +22,7 @@ const PING_MIN_S = 0.1;
 const PING_MAX_S = 1;
 /** How long a path that failed must have answered before it is used again; doubles with each failure. */
 const HOLD_MIN_S = 0.25;
-const HOLD_MAX_S = 1;
+const HOLD_MAX_S = 0.5;
 /** A path that answers so soon after it fell quiet hasn't failed: it was late, as under loss, or its timers were. */
 const HICCUP_S = 0.25;
 /** After so long without a failure the next one counts as the first. */
