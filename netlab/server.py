@@ -24,7 +24,7 @@ _TURN_URLS = 2
 _TURN_TIMEOUT_S = 20.0
 _TURN = (
     *("--turn", "coturn", "--turn-port", str(SERVER_PORT)),
-    *("--ice-host", TURN_ADDRESS, "--ice-name", TURN_ADDRESS, "--stun-url", f"stun:{TURN_ADDRESS}:{SERVER_PORT}"),
+    *("--ice-host", TURN_ADDRESS, "--ice-name", TURN_ADDRESS),
     *(argument for network in PRIVATE_NETWORKS for argument in ("--turn-allow", network)),
 )
 

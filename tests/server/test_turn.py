@@ -34,6 +34,7 @@ from structlog.testing import capture_logs
 from sheetbend.core.limits import Limits
 from sheetbend.errors import ConfigurationError
 from sheetbend.server.config import ServerConfig
+from sheetbend.server.ice import Ice
 from sheetbend.server.ice_config import IceConfig
 from sheetbend.server.turn.coturn import CoturnSettings, settings_of, taken_port
 from sheetbend.server.turn.credentials import load_turn_secrets, turn_credentials, turn_secrets_of
@@ -246,6 +247,42 @@ async def test_a_session_and_all_of_them_have_so_many_allocations() -> None:
             with pytest.raises(stun.TransactionFailed, match=str(QUOTA_REACHED)):
                 async with allocate(settings, user="cyn"):
                     pass
+
+
+@needs_coturn
+@pytest.mark.parametrize("has_our_port", [True, False])
+@asynchronous
+async def test_it_answers_stun_where_it_has_the_port_on_which_we_would(has_our_port: bool) -> None:
+    port = free_port()
+    settings = coturn_settings(stun_port=port, turn_port=port if has_our_port else free_port())
+    async with running(settings):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+            udp.settimeout(5)
+            udp.connect(("127.0.0.1", settings.port))
+            # What it answers in any case tells that the other has no answer, without a wait.
+            asked = stun.Message(stun.Method.BINDING, stun.Class.REQUEST)
+            udp.send(bytes(asked))
+            allocate = stun.Message(stun.Method.ALLOCATE, stun.Class.REQUEST)
+            allocate.attributes["REQUESTED-TRANSPORT"] = 0x11000000
+            udp.send(bytes(allocate))
+            answers = [stun.parse_message(await asyncio.to_thread(udp.recv, 600))]
+            if has_our_port:
+                answers.append(stun.parse_message(await asyncio.to_thread(udp.recv, 600)))
+            methods = {answer.message_method for answer in answers}
+            assert methods == ({stun.Method.BINDING} if has_our_port else set()) | {stun.Method.ALLOCATE}
+            if has_our_port:
+                found = next(answer for answer in answers if answer.message_method is stun.Method.BINDING)
+                assert found.attributes["XOR-MAPPED-ADDRESS"] == udp.getsockname()
+
+
+@needs_coturn
+@asynchronous
+async def test_stun_of_coturn_is_offered_under_its_name() -> None:
+    port = free_port()
+    config = IceConfig(turn="coturn", host="127.0.0.2", name="ice.example.org", turn_port=port)
+    ice = Ice(ServerConfig(host="127.0.0.1", port=port, ice=config), port, time.monotonic)
+    assert ice.servers.for_session("u", 0) == [{"urls": [f"stun:ice.example.org:{port}"]}]
+    await ice.stop()
 
 
 # Its life beside ours.
@@ -574,7 +611,7 @@ def test_a_contradiction_is_a_mistake(settings: dict[str, Any], word: str) -> No
 def test_an_outer_address_of_another_kind_is_a_mistake() -> None:
     ice = IceConfig(turn="coturn", turn_external_ip=ip_address("2001:db8::1"))
     with pytest.raises(ConfigurationError, match="--turn-external-ip"):
-        settings_of(ice, "127.0.0.1", secrets=[SECRET], tls_cert=None, tls_key=None, limits=Limits())
+        settings_of(ice, "127.0.0.1", stun_port=None, secrets=[SECRET], tls_cert=None, tls_key=None, limits=Limits())
 
 
 @pytest.mark.parametrize(
@@ -582,7 +619,7 @@ def test_an_outer_address_of_another_kind_is_a_mistake() -> None:
     [
         ("127.0.0.1", {}, False),
         ("127.0.0.1", {"host": "127.0.0.2", "stun_urls": ("stun:127.0.0.2:3478",)}, True),
-        ("127.0.0.1", {"host": "127.0.0.2"}, False),
+        ("127.0.0.1", {"host": "127.0.0.2"}, True),
         ("0.0.0.0", {"host": "127.0.0.2", "stun_urls": ()}, False),
         ("127.0.0.1", {"host": "127.0.0.1", "stun_urls": ()}, False),
     ],

@@ -58,6 +58,7 @@ def coturn_settings(
     secrets: tuple[str, ...] = (SECRET,),
     tls: tuple[Path, Path] | None = None,
     limits: Limits | None = None,
+    stun_port: int | None = None,
     **ice: Any,
 ) -> CoturnSettings:
     """What `sheetbend serve --turn coturn` would run on free ports."""
@@ -65,7 +66,9 @@ def coturn_settings(
     ports = {"turn_port": free_port(), "turn_tls_port": free_port(), "turn_relay_ports": (20_000, 32_000)}
     cert, key = tls or (None, None)
     config = IceConfig(turn="coturn", **{**ports, **ice})
-    return settings_of(config, host, secrets=secrets, tls_cert=cert, tls_key=key, limits=limits or Limits())
+    return settings_of(
+        config, host, stun_port=stun_port, secrets=secrets, tls_cert=cert, tls_key=key, limits=limits or Limits()
+    )
 
 
 @asynccontextmanager

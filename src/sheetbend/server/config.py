@@ -66,7 +66,7 @@ class ServerConfig:
             raise ConfigurationError("bad_auth", "--token-audience takes a name, not nothing.")
         if self.ice.turn and self._meets_coturn and self.port in (self.ice.turn_port, self.ice.turn_tls_port):
             raise ConfigurationError(
-                "bad_port", f"--port {self.port} is coturn's: give another, or both --ice-host and --stun-url."
+                "bad_port", f"--port {self.port} is coturn's: give another, or another --ice-host."
             )
         for origin in self.allow_origins:
             if _ORIGIN.fullmatch(origin) is None:
@@ -82,9 +82,9 @@ class ServerConfig:
 
     @property
     def _meets_coturn(self) -> bool:
-        """Whether something of ours listens where coturn does; STUN does unless others answer it."""
+        """Whether the server listens where coturn does. STUN gives way to it: coturn answers it then."""
         hosts = {self.host, self.ice.host or self.host}
-        return len(hosts) == 1 or not hosts.isdisjoint({"0.0.0.0", "::", ""}) or self.ice.stun_urls is None
+        return len(hosts) == 1 or not hosts.isdisjoint({"0.0.0.0", "::", ""})
 
     @property
     def is_secure(self) -> bool:

@@ -40,6 +40,7 @@ class Ice:
     def __init__(self, config: ServerConfig, port: int, clock: Callable[[], float]) -> None:
         self._config = config
         self._host = config.host if config.ice.host is None else config.ice.host
+        stun_port = port if config.ice.stun_urls is None else None
         turn_secrets = load_turn_secrets(config.ice.turn_secrets, config.ice.turn_secret_files)
         coturn = None
         if config.ice.turn is not None:
@@ -47,6 +48,7 @@ class Ice:
             coturn = settings_of(
                 config.ice,
                 self._host,
+                stun_port=stun_port,
                 secrets=turn_secrets,
                 tls_cert=config.tls_cert,
                 tls_key=config.tls_key,
@@ -60,7 +62,9 @@ class Ice:
             )
         elif turn_secrets and not config.ice.turn_urls:
             log.warning("turn_secret_unused", hint="say --turn coturn, or where TURN is: --turn-url")
-        self._stun = self._open_stun(port, clock)
+        does_coturn = coturn is not None and coturn.answers_stun
+        self._stun = None if stun_port is None or does_coturn else self._open_stun(stun_port, clock)
+        self._stun_port = stun_port if does_coturn else self._stun and self._stun.port
         self.servers = IceServers(self._stun_urls(), turn_secrets[0] if turn_secrets else None, limits=config.limits)
         """What sessions are told."""
         self._turn = self._turn_service(turn_secrets, coturn)
@@ -88,8 +92,6 @@ class Ice:
         return TurnService(self._config.ice, turn_secrets[0], self.servers.offer_turn, coturn)
 
     def _open_stun(self, port: int, clock: Callable[[], float]) -> StunServer | None:
-        if self._config.ice.stun_urls is not None:
-            return None
         try:
             return StunServer(bind_stun(self._host, port), self._config.limits, clock)
         except ConfigurationError as error:
@@ -102,7 +104,7 @@ class Ice:
         ice = self._config.ice
         if ice.stun_urls is not None:
             return list(ice.stun_urls)
-        if self._stun is None:
+        if self._stun_port is None:
             return []
         if _is_loopback(self._host) and self._is_behind_proxy() and ice.name is None:
             log.warning(
@@ -111,7 +113,7 @@ class Ice:
             )
             return []
         host = HOST_PLACEHOLDER if ice.name is None else bracketed(ice.name)
-        return [f"stun:{host}:{self._stun.port}"]
+        return [f"stun:{host}:{self._stun_port}"]
 
     def _is_behind_proxy(self) -> bool:
         origins = (urlsplit(origin).hostname or "" for origin in self._config.allow_origins)

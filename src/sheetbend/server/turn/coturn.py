@@ -57,6 +57,8 @@ class CoturnSettings:
     external_ip: str | None
     port: int
     tls_port: int
+    answers_stun: bool
+    """Where it has the port on which we would."""
     relay_ports: tuple[int, int]
     secrets: Sequence[str] = field(repr=False)
     tls_cert: Path | None
@@ -93,10 +95,10 @@ class CoturnSettings:
             f"total-quota={limits.turn_allocations_max}",
             f"max-bps={limits.turn_bytes_per_s_max}",
             *self._tls_lines(),
-            # Not UDP's TLS, TCP to peers or STUN: browsers have no use for the first two, and we answer the third.
+            # Not UDP's TLS or TCP to peers, for which browsers have no use.
             "no-dtls",
             "no-tcp-relay",
-            "no-stun",
+            *([] if self.answers_stun else ["no-stun"]),
             # Nothing in an answer that isn't needed there.
             "no-software-attribute",
             "no-rfc5780",
@@ -134,12 +136,16 @@ def settings_of(
     ice: IceConfig,
     host: str,
     *,
+    stun_port: int | None,
     secrets: Sequence[str],
     tls_cert: Path | None,
     tls_key: Path | None,
     limits: Limits,
 ) -> CoturnSettings:
-    """Return the settings for a coturn that listens on `host`. Raises ConfigurationError with what to do."""
+    """Return the settings for a coturn that listens on `host`, where STUN is to be answered on `stun_port`.
+
+    Raises ConfigurationError with what to do.
+    """
     if shutil.which("turnserver") is None:
         raise ConfigurationError(
             "no_coturn", "--turn coturn needs coturn, which isn't installed: apt-get install coturn."
@@ -156,6 +162,7 @@ def settings_of(
         external_ip=None if external_ip is None else str(external_ip),
         port=ice.turn_port,
         tls_port=ice.turn_tls_port,
+        answers_stun=ice.turn_port == stun_port,
         relay_ports=ice.turn_relay_ports,
         secrets=secrets,
         tls_cert=tls_cert,
@@ -200,13 +207,14 @@ def _ipv6_address() -> str | None:
 
 def taken_port(settings: CoturnSettings) -> str | None:
     """Return what is in coturn's way, if anything is: by itself it would go on without that port."""
-    ports = [settings.port] + ([settings.tls_port] if settings.tls_cert else [])
-    for port in ports:
+    ports = [(settings.port, socket.SOCK_STREAM, "TCP"), (settings.port, socket.SOCK_DGRAM, "UDP")]
+    if settings.tls_cert:
+        ports.append((settings.tls_port, socket.SOCK_STREAM, "TCP"))
+    for port, kind, name in ports:
         for host in settings.listening_ips:
-            for kind, name in ((socket.SOCK_STREAM, "TCP"), (socket.SOCK_DGRAM, "UDP")):
-                problem = _bind_problem(host, port, kind)
-                if problem is not None:
-                    return f"{name} port {port} on {host} {problem}"
+            problem = _bind_problem(host, port, kind)
+            if problem is not None:
+                return f"{name} port {port} on {host} {problem}"
     return None
 
 
