@@ -279,7 +279,8 @@ async def test_it_answers_stun_where_it_has_the_port_on_which_we_would(has_our_p
 @asynchronous
 async def test_stun_of_coturn_is_offered_under_its_name() -> None:
     port = free_port()
-    config = IceConfig(turn="coturn", host="127.0.0.2", name="ice.example.org", turn_port=port)
+    ports: dict[str, Any] = {"turn_port": port, "turn_relay_ports": (20_000, 32_000)}
+    config = IceConfig(turn="coturn", host="127.0.0.2", name="ice.example.org", **ports)
     ice = Ice(ServerConfig(host="127.0.0.1", port=port, ice=config), port, time.monotonic)
     assert ice.servers.for_session("u", 0) == [{"urls": [f"stun:ice.example.org:{port}"]}]
     await ice.stop()
