@@ -91,6 +91,8 @@ export class Mesh {
   readonly #newcomers = new Map<string, Newcomer>();
   /** What is said through the server with those in the room who have a key, by user id. */
   readonly #channels = new Map<string, SealedChannel>();
+  /** How to make the peer connections that come behind the first messages. */
+  readonly #openings = new WeakMap<Peer, Opening>();
   readonly #ownIds: string[] = [];
   #keys: RoomKeys | null = null;
   #configuration: RTCConfiguration = {};
@@ -324,7 +326,14 @@ export class Mesh {
     this.#present.set(record.userId, peer);
     this.#port.member(peer);
     this.#reach(peer);
-    this.#connect(peer, opening);
+    // To make a peer connection takes browsers 10 to 20 ms, in which the first messages would wait.
+    if (this.#channels.get(peer.userId)?.sealingBytes) this.#openings.set(peer, opening);
+    else this.#connect(peer, opening);
+  }
+
+  #connectNow(peer: Peer | undefined): void {
+    const opening = peer && this.#openings.get(peer);
+    if (peer && opening && this.isPresent(peer)) this.#connect(peer, opening);
   }
 
   #createPeer(record: MemberRecord): Peer {
@@ -379,6 +388,7 @@ export class Mesh {
           this.#present.get(userId)?.link?.receive("relay", frame);
         },
         refused: (error) => this.#refused(userId, error),
+        idle: () => this.#connectNow(this.#present.get(userId)),
       },
     );
     this.#channels.set(userId, channel);
@@ -433,6 +443,7 @@ export class Mesh {
 
   /** Makes a peer connection with `peer`, in place of the one there may be. */
   #connect(peer: Peer, opening: Opening): void {
+    this.#openings.delete(peer);
     peer.stopTimer();
     peer.disconnect();
     if (!this.#online) return;
@@ -545,6 +556,7 @@ export class Mesh {
 
   #negotiate(sender: string, description: PeerDescription): void {
     const peer = this.#present.get(sender);
+    this.#connectNow(peer);
     if (peer?.pair?.isFromAnother(description)) {
       // The other side has started anew. If this answers our offer, only another offer can bring us together: a
       // beginner's client makes a peer connection for every offer it gets.

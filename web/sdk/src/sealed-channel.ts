@@ -20,6 +20,8 @@ export interface ChannelPort {
    * anything was: then it is noise.
    */
   refused(error: SheetbendError): void;
+  /** All that was to be sent has been handed over. */
+  idle(): void;
 }
 
 const KEPT = 1;
@@ -59,6 +61,7 @@ export class SealedChannel {
       this.#refuse(error);
     } finally {
       this.sealingBytes -= frame.length;
+      if (this.sealingBytes === 0 && !this.#isClosed) this.#port.idle();
     }
   }
 

@@ -59,6 +59,20 @@ describe("messages", () => {
     expect(bob.connections[0]?.connectionState).not.toBe("closed");
   });
 
+  test("don't wait for a peer connection to be made", async () => {
+    const [ada, bob] = [world.client(), world.client()];
+    await ada.join({ name: "Ada" });
+    ada.room.on("member", (member) => void member.send("first"));
+    const made: number[] = [];
+    world.server.meddle = (frame) => {
+      made.push(ada.connections.length);
+      return frame;
+    };
+    await bob.join({ name: "Bob" });
+    await world.clock.advance(0);
+    expect([bob.heard, made[0], ada.connections.length]).toEqual([["first"], 0, 1]);
+  });
+
   test("resolve when the member has them", async () => {
     const [ada, bob] = await call();
     setDirect(true, bob);
