@@ -18,7 +18,6 @@ export class Mending {
   readonly #restart: () => void;
   readonly #isPolite: () => boolean;
   #attempts = 0;
-  #settledAt = 0;
   #timer: number | null = null;
 
   constructor(environment: Environment, isPolite: () => boolean, restart: () => void) {
@@ -35,7 +34,6 @@ export class Mending {
   /** Something has changed: it may work now, whatever was tried before. */
   hurry(): void {
     this.#attempts = 0;
-    this.#settledAt = 0;
     this.#plan(0);
   }
 
@@ -46,8 +44,7 @@ export class Mending {
 
   /** ICE has found another way: what is sent on it may need a while until it goes again. */
   settle(): void {
-    this.#settledAt = this.#environment.now() + SETTLE_MS;
-    if (this.#timer !== null) this.#plan(0);
+    if (this.#timer !== null) this.#plan(SETTLE_MS);
   }
 
   /** All is well, or over. */
@@ -63,13 +60,10 @@ export class Mending {
 
   #plan(delayMs: number): void {
     this.#clear();
-    this.#timer = this.#environment.setTimeout(
-      () => {
-        this.#planNext();
-        this.#restart();
-      },
-      Math.max(delayMs, this.#settledAt - this.#environment.now()),
-    );
+    this.#timer = this.#environment.setTimeout(() => {
+      this.#planNext();
+      this.#restart();
+    }, delayMs);
   }
 
   #clear(): void {
