@@ -123,9 +123,10 @@ export class StreamEnds implements MemberStream {
     const bytes = bytesOf(data);
     if (!bytes)
       throw new SheetbendError("invalid_argument", "A stream takes ArrayBuffers and views of them.");
-    if (this.#port.write(bytes)) return;
-    await new Promise<void>((resolve) => {
+    const hasPlace = new Promise<void>((resolve) => {
       this.#waiting = resolve;
     });
+    if (!this.#port.write(bytes)) await hasPlace; // Which may have come within the call.
+    this.#waiting = null;
   }
 }

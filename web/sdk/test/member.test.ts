@@ -395,6 +395,19 @@ describe("streams", () => {
     return size;
   }
 
+  test.each([262_143, 262_144, 300_000, 524_288, 3_000_000])(
+    "take %i bytes in one write, and are done with it",
+    async (size) => {
+      const [ours, theirs] = await opened();
+      const writer = ours.writable.getWriter();
+      const read = readAll(theirs);
+      const written = writer.write(new Uint8Array(size)).then(() => writer.close());
+      await world.clock.advance(1000);
+      await written;
+      expect(await read).toBe(size);
+    },
+  );
+
   test("carry bytes both ways, and end", async () => {
     const [ours, theirs] = await opened();
     expect(theirs.label).toBe("file");
