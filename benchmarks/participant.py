@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
+from collections import deque
 from collections.abc import Callable, Iterable
 from random import Random
 from typing import Any
@@ -83,6 +84,7 @@ class Participant:
         self._wakes_at = 0.0
         self._is_offline = False
         self._ids = 0
+        self._due: deque[Effect] = deque()
 
     @property
     def is_settled(self) -> bool:
@@ -150,8 +152,10 @@ class Participant:
     # The parts.
 
     def _do(self, effects: Iterable[Effect]) -> None:
-        for effect in effects:
-            self._perform(effect)
+        """What an effect brings about is done behind the effects that are still due: what is sent keeps its order."""
+        self._due += effects
+        while self._due:
+            self._perform(self._due.popleft())
         self._wake()
 
     def _perform(self, effect: Effect) -> None:
@@ -175,6 +179,7 @@ class Participant:
                 self._take(self.room.delivered(effect.message, self._loop.time()))
             case Lost():
                 self._tell(self, effect)
+                self.room.lost()
             case NeedToken():
                 raise AssertionError("it has no way to get another token")
             case Ended():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import deque
 from collections.abc import Iterable
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -59,6 +60,7 @@ class SimulatedClient:
         self.repeated: set[str] = set()
         """Ids of messages that were sent twice, so that one may be refused and the other accepted."""
         self._ids = 0
+        self._due: deque[Effect] = deque()
         self._wakes_at: float | None = None
 
     @property
@@ -141,9 +143,11 @@ class SimulatedClient:
                 self.world.checks.told(self, output)
 
     def _do(self, name: str, fields: dict[str, Any], effects: list[Effect]) -> None:
+        """What an effect brings about is done behind the effects that are still due: what is sent keeps its order."""
         self.world.record(self, name, fields, effects)
-        for effect in effects:
-            self._perform(effect)
+        self._due += effects
+        while self._due:
+            self._perform(self._due.popleft())
         self._wake()
 
     def _perform(self, effect: Effect) -> None:
@@ -168,7 +172,7 @@ class SimulatedClient:
                 self.world.checks.delivered(self, effect.message)
                 self.tell(self.room.delivered(effect.message, self.now))
             case Lost():
-                pass
+                self.room.lost()
             case NeedToken():
                 self.world.scheduler.after(self.random.uniform(0.05, 2), self._bring_token)
             case Ended():

@@ -15,8 +15,9 @@ ALLOWED = {
     "brokers": {"brokers", "core", "errors"},
     "server": {"server", "brokers", "core", "errors", "__init__"},
     "doctor": {"doctor", "server", "core", "errors", "__init__"},
-    "cli": {"cli", "doctor", "server", "core", "errors", "__init__"},
+    "cli": {"cli", "client", "doctor", "server", "core", "errors", "__init__"},
     "client": {"client", "core", "errors", "__init__"},
+    "__init__": {"client", "errors"},
     "errors": set(),
 }
 CORE_MAY_IMPORT = {"msgspec"}

@@ -65,6 +65,10 @@ def sends(outputs: list[Output]) -> list[dict[str, Any]]:
     return [output.message for output in outputs if isinstance(output, Send)]
 
 
+def words(sender: str, offset: int, data: Any, message_id: str | None, is_historic: bool) -> Heard:
+    return Heard(sender, offset, data, message_id, is_historic, name="Ada")
+
+
 def test_it_joins_once_right_behind_hello() -> None:
     room = new_room()
     assert sends(room.greeted()) == [{"type": "join", "roomId": "room", "name": "Me", "ref": "id1"}]
@@ -74,8 +78,8 @@ def test_it_joins_once_right_behind_hello() -> None:
     outputs = room.delivered(roster(3, members=members, history=history), 0)
     assert outputs == [
         Entered({"ada": members[0]}),
-        Heard("ada", 1, 1, "x", True),
-        Heard("ada", 2, 2, None, True),
+        words("ada", 1, 1, "x", True),
+        words("ada", 2, 2, None, True),
     ]
 
 
@@ -96,7 +100,7 @@ def test_its_own_message_is_as_good_as_an_acceptance(first: str) -> None:
     room = inside()
     message_id, _ = room.say("hi")
     echo = message(2, sender="me", id=message_id)
-    heard, settled = Heard("me", 2, 2, message_id, False), Settled(message_id, 2)
+    heard, settled = words("me", 2, 2, message_id, False), Settled(message_id, 2)
     if first == "echo":
         assert room.delivered(echo, 0) == [heard, settled]
         assert room.delivered(accepted(message_id, 2), 0) == []
@@ -114,7 +118,7 @@ def test_a_refusal_settles_with_its_code() -> None:
 def test_events_are_told_once_and_in_order() -> None:
     room = inside(5)
     assert room.delivered(message(5), 0) == []
-    assert room.delivered(message(7), 0) == [Heard("ada", 7, 7, None, False)]
+    assert room.delivered(message(7), 0) == [words("ada", 7, 7, None, False)]
     assert room.delivered(message(6), 0) == []
     assert room.delivered({**message(8), "roomId": "another"}, 0) == []
     member = {"userId": "bob"}
@@ -142,16 +146,21 @@ def test_a_lost_session_is_said_once_and_what_was_missed_is_told(complete: bool)
     assert not room.is_in
     history = [entry(4), entry(6), entry(7)]
     outputs = room.delivered(roster(9, history=history, complete=complete), 0)
-    heard = [Heard("ada", offset, offset, None, True) for offset in (6, 7)]
-    assert outputs == [Entered({}), Gap(complete), *heard]
-    assert room.delivered(message(10), 0) == [Heard("ada", 10, 10, None, False)]
+    heard = [words("ada", offset, offset, None, True) for offset in (6, 7)]
+    assert outputs == [Entered({}, complete=complete), Gap(complete), *heard]
+    assert room.delivered(message(10), 0) == [words("ada", 10, 10, None, False)]
 
 
 def test_a_room_that_began_anew_is_heard_from_its_start() -> None:
     room = inside(50)
     room.welcomed(WELCOME, False)
     outputs = room.delivered(roster(3, epoch="f", history=[entry(1), entry(2)], complete=False), 0)
-    assert outputs == [Entered({}), Gap(False), Heard("ada", 1, 1, None, True), Heard("ada", 2, 2, None, True)]
+    assert outputs == [
+        Entered({}, complete=False),
+        Gap(False),
+        words("ada", 1, 1, None, True),
+        words("ada", 2, 2, None, True),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -213,7 +222,10 @@ def test_a_room_that_will_not_let_it_in_fails_and_settles_all(was_in: bool, code
     message_id, _ = room.say("hi")
     (join,) = sends(room.welcomed(WELCOME, False if was_in else None))
     outputs = room.delivered(error(join["ref"], code, retryable=retryable), 0)
-    assert outputs == [Failed(code), Settled(message_id, None, "delivery_unknown" if was_in else code)]
+    assert outputs == [
+        Failed(code, retryable=retryable),
+        Settled(message_id, None, "delivery_unknown" if was_in else code),
+    ]
     assert room.say("more")[1][0] == Settled("id4" if was_in else "id3", None, code)
 
 

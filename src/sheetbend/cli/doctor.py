@@ -14,7 +14,7 @@ from cyclopts import Parameter
 if TYPE_CHECKING:
     from ..doctor import Check, Report, ServerAddress
 
-__all__ = ["doctor"]
+__all__ = ["any_certificate", "doctor"]
 
 _WORKS, _BLOCKED = 0, 1
 _NAMES = {
@@ -64,7 +64,7 @@ def doctor(
 async def _diagnose(address: ServerAddress, token: str | None, *, insecure: bool, show_progress: bool) -> Report:
     from ..doctor import diagnose
 
-    tls = _any_certificate() if insecure else None
+    tls = any_certificate() if insecure else None
     if not show_progress:
         return await diagnose(address, token=token, tls=tls)
     print(f"{address.websocket_url}\n")
@@ -79,7 +79,7 @@ def _conclusion(report: Report) -> Sequence[str]:
     return ["", report.verdict.sentence, *(f"- {advice}" for advice in report.verdict.advice)]
 
 
-def _any_certificate() -> ssl.SSLContext:
+def any_certificate() -> ssl.SSLContext:
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE

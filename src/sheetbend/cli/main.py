@@ -12,7 +12,13 @@ from cyclopts.config import Env, Toml
 
 from .. import __version__
 from ..errors import ConfigurationError
+from .chat import chat
 from .doctor import doctor
+from .load import load
+from .play import play
+from .receive import receive
+from .record import record
+from .send import send
 from .serve import serve
 from .token import token
 
@@ -29,6 +35,12 @@ app = App(
 app.command(serve)
 app.command(doctor)
 app.command(token)
+app.command(send)
+app.command(receive)
+app.command(play)
+app.command(record)
+app.command(chat)
+app.command(load)
 
 
 @app.meta.default

@@ -3,8 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
-__all__ = ["FullJitter"]
+__all__ = ["FullJitter", "ReconnectPolicy"]
+
+
+class ReconnectPolicy(Protocol):
+    """How long to wait before the next attempt."""
+
+    def next_delay_s(self, attempt: int, random: float) -> float | None:
+        """Return the wait before attempt number `attempt`, from 0; None gives up. `random` is uniform in [0, 1)."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

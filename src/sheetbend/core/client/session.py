@@ -33,7 +33,7 @@ from .effects import (
     Transmit,
     Welcomed,
 )
-from .reconnect_policy import FullJitter
+from .reconnect_policy import FullJitter, ReconnectPolicy
 
 __all__ = ["ACK_AFTER_MESSAGES", "ACK_AFTER_S", "ClientSession", "Phase"]
 
@@ -74,7 +74,8 @@ class Phase(Enum):
 class ClientSession:
     """One session after another if it must be, one connection after another as often as needed.
 
-    `random` is uniform in [0, 1). `refreshes` says whether the owner can answer `NeedToken`.
+    `random` is uniform in [0, 1). `refreshes` says whether the owner can answer `NeedToken`, `features` which optional
+    parts of the protocol it has. `relay_only`: the server shall pass no address of ours on.
     """
 
     def __init__(
@@ -82,13 +83,17 @@ class ClientSession:
         *,
         client: str,
         random: Callable[[], float],
-        policy: FullJitter | None = None,
+        features: tuple[str, ...] = (),
+        relay_only: bool = False,
+        policy: ReconnectPolicy | None = None,
         token: str | None = None,
         refreshes: bool = False,
     ) -> None:
         self._client = client
+        self._features = features
+        self._relay_only = relay_only
         self._random = random
-        self._policy = policy or FullJitter()
+        self._policy: ReconnectPolicy = policy or FullJitter()
         self._token = token
         self._refreshes = refreshes
         self._phase = Phase.WAITING
@@ -119,6 +124,11 @@ class ClientSession:
         """What another connection could go on with this session by. A secret."""
         return self._resume_token
 
+    @property
+    def awaits_token(self) -> bool:
+        """Whether only a token is missing to connect."""
+        return self._awaits_token
+
     # Inputs.
 
     def start(self, now: float) -> Effects:
@@ -132,6 +142,10 @@ class ClientSession:
         self._phase = Phase.GREETING
         self._error = None
         hello: Json = {"type": "hello", "client": self._client}
+        if self._features:
+            hello["features"] = self._features
+        if self._relay_only:
+            hello["relayOnly"] = True
         if self._token is not None:
             hello["token"] = self._token
         if self._resume_token is not None:
@@ -184,8 +198,11 @@ class ClientSession:
             return [*lost, *self._ask_for_token()]
         if not self._was_welcomed or not _reconnects_after(code):
             return self._end(code, reason)
+        delay_s = self._next_delay_s()
+        if delay_s is None:
+            return self._end(code, reason)
         self._phase = Phase.WAITING
-        self._retry_at = now + self._next_delay_s()
+        self._retry_at = now + delay_s
         return lost
 
     def send(self, message: Json, now: float) -> Effects:
@@ -335,7 +352,7 @@ class ClientSession:
     def _is_about_token(self, code: int) -> bool:
         return code == CloseCode.TOKEN_EXPIRED or (code == CloseCode.UNAUTHORIZED and self._error in _TOKEN_ERRORS)
 
-    def _next_delay_s(self) -> float:
+    def _next_delay_s(self) -> float | None:
         if self._reconnect_within_s is not None:
             delay_s = self._reconnect_within_s * self._random()
             self._reconnect_within_s = None

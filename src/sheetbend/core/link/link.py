@@ -174,6 +174,11 @@ class Link:
         """Of messages that wait to be sent."""
         return self._outgoing.messages_bytes
 
+    @property
+    def is_delivered(self) -> bool:
+        """Whether the other side has all that was sent reliably."""
+        return not self._unacknowledged and self._outgoing.is_empty
+
     def next_deadline(self) -> float | None:
         """When `tick` has something to do."""
         if self._is_broken:

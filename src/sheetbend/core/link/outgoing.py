@@ -103,6 +103,15 @@ class Outgoing:
             writing.allowed = allowed
             self._give_turn(stream, writing)
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing waits to be sent."""
+        return not (
+            self._control
+            or self._messages
+            or any(writing.buffered or writing.is_finished for writing in self._writing.values())
+        )
+
     def next(self) -> tuple[bytes, bool, int | None] | None:
         """Take what goes next: the record, whether it ends a message, and which stream's buffer has place again."""
         if self._control:
