@@ -8,33 +8,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 import sheetbend
-from sheetbend import AudioSource, RemoteTrack, TrackReceived
 
 Sound = NDArray[np.int16]  # 48 kHz, one channel
 LOUD, SILENCE_S, FRAME = 500, 0.6, 960
 
 
 async def answer(utterance: Sound) -> Sound:
-    """Yours: speech to text, a model, text to speech. This one says the same again."""
-    return utterance
+    return utterance  # Yours: speech to text, a model, text to speech. This one says the same again.
 
 
 async def main(url: str) -> None:
     speech: asyncio.Queue[Sound] = asyncio.Queue()
-    async with AudioSource(spoken(speech)) as source, sheetbend.connect(url, name="agent") as room:
+    async with sheetbend.AudioSource(spoken(speech)) as source, sheetbend.connect(url, name="agent") as room:
         await room.publish(source.track, label="voice")
         async with asyncio.TaskGroup() as listeners:
             async for event in room:
-                if isinstance(event, TrackReceived) and event.track.kind == "audio":
+                if isinstance(event, sheetbend.TrackReceived) and event.track.kind == "audio":
                     listeners.create_task(listen(event.track, speech))
 
 
-async def listen(track: RemoteTrack, speech: asyncio.Queue[Sound]) -> None:
-    heard: list[Sound] = []
-    quiet_s = 0.0
+async def listen(track: sheetbend.RemoteTrack, speech: asyncio.Queue[Sound]) -> None:
+    heard, quiet_s = list[Sound](), 0.0
     async for frame in track:
-        sound = frame.to_ndarray().reshape(-1, 2)[:, 0].astype(np.int16)
-        quiet_s = 0.0 if np.abs(sound).max() > LOUD else quiet_s + len(sound) / 48_000
+        sound = frame.to_ndarray()[0, :: frame.layout.nb_channels]
+        quiet_s = 0.0 if np.abs(sound).max() > LOUD else quiet_s + len(sound) / frame.sample_rate
         if quiet_s < SILENCE_S and (heard or not quiet_s):
             heard.append(sound)
         elif heard:

@@ -65,7 +65,7 @@ class Bars:
             self._progress.remove_task(task)
 
     def say(self, sentence: str) -> None:
-        console.print(sentence)
+        console.print(sentence, soft_wrap=True)
 
     def result(self, line: str) -> None:
         """Something for scripts."""

@@ -68,7 +68,7 @@ async def _take_files(room: Room, folder: Path, sender: str | None, bars: Bars, 
                 bars.say(f"{shown(member.name)}: {shown(error.sentence)}")
                 return
         bars.result(str(path))
-        if len(transfers) == 1 and not stay:
+        if not offer.left and len(transfers) == 1 and not stay:
             over.set()
 
     async def read_events() -> None:

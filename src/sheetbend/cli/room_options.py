@@ -67,7 +67,7 @@ def run_in_room(work: Coroutine[Any, Any, int]) -> None:
     except ConfigurationError:
         raise
     except SheetbendError as error:
-        console.print(f"sheetbend: {shown(error.sentence)}")
+        console.print(f"sheetbend: {shown(error.sentence)}", soft_wrap=True)
         status = _FAILED
     sys.exit(status)
 

@@ -91,8 +91,8 @@ class _Sending:
 
     async def deliver(self, member: Member) -> None:
         try:
-            for file in self.files:
-                await self.deliver_file(member, file)
+            for number, file in enumerate(self.files, 1):
+                await self.deliver_file(member, file, left=len(self.files) - number)
         except SheetbendError as error:
             self.bars.say(f"{shown(member.name)}: {shown(error.sentence)}")
             self.accepted.discard(member)
@@ -102,11 +102,11 @@ class _Sending:
         if not self.accepted:
             self.served.set()
 
-    async def deliver_file(self, member: Member, file: Path) -> None:
+    async def deliver_file(self, member: Member, file: Path, *, left: int) -> None:
         with self.bars.bar(f"{file.name} → {shown(member.name)}") as bar:
 
             def progress(done: int, size: int) -> None:
                 self.accepted.add(member)
                 bar.update(done, size)
 
-            await member.send_file(file, progress=progress)
+            await member.send_file(file, left=left, progress=progress)

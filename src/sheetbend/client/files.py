@@ -74,10 +74,11 @@ class FileError(SheetbendError):
     """
 
 
-class _Offer(msgspec.Struct):
+class _Offer(msgspec.Struct, omit_defaults=True):
     id: str
     name: str
     size: int
+    left: int = 0
 
 
 class _Reply(msgspec.Struct, omit_defaults=True):
@@ -96,10 +97,16 @@ class _Source:
 
 
 async def send_file(
-    stream: ByteStream, path: str | os.PathLike[str], *, name: str | None = None, progress: Progress | None = None
+    stream: ByteStream,
+    path: str | os.PathLike[str],
+    *,
+    name: str | None = None,
+    left: int = 0,
+    progress: Progress | None = None,
 ) -> None:
     """Offer a file on a stream that was opened with `FILE_LABEL`, and send what the other side hasn't got.
 
+    `left` says how many files will follow it.
     Returns when the other side has all of it under its name. Raises `FileError`, and what the stream raises when the
     member is lost; offer it again then, and it goes on where it broke off. Cancelling ends the transfer.
     """
@@ -109,7 +116,7 @@ async def send_file(
         raise FileError("file_not_read", f"{path} can't be read: {error.strerror}.") from error
     reader = _Reader(stream)
     try:
-        await _write(stream, _control(_Offer(source.id, source.name, source.size)))
+        await _write(stream, _control(_Offer(source.id, source.name, source.size, left)))
         reply = await reader.control(_Reply)
         if reply.error is not None or reply.offset is None or not 0 <= reply.offset <= source.size:
             raise _refusal(reply)
@@ -141,6 +148,8 @@ class FileOffer:
         """Harmless as a name in a folder, whatever the sender called it."""
         self.size = offer.size
         """In bytes."""
+        self.left = offer.left
+        """How many files will follow it, as the sender says."""
 
     @classmethod
     async def read(cls, stream: ByteStream) -> FileOffer:
@@ -148,7 +157,7 @@ class FileOffer:
         reader = _Reader(stream)
         try:
             offer = await reader.control(_Offer)
-            if _ID.fullmatch(offer.id) is None or not 0 <= offer.size <= _SIZE_MAX:
+            if _ID.fullmatch(offer.id) is None or not 0 <= offer.size <= _SIZE_MAX or offer.left < 0:
                 raise _broken()
         except FileError:
             stream.reset()

@@ -154,18 +154,18 @@ class Member:
         return await ask(self.stream(REQUEST_LABEL), data, timeout_s)
 
     async def send_file(
-        self, path: str | os.PathLike[str], *, name: str | None = None, progress: Progress | None = None
+        self, path: str | os.PathLike[str], *, name: str | None = None, left: int = 0, progress: Progress | None = None
     ) -> None:
         """Offer a file to this member, who gets `FileOffered`, and send it if it is accepted.
 
             await member.send_file("film.mp4", progress=lambda done, size: print(f"{done / size:.0%}"))
 
         Returns when the member has all of it, with the right SHA-256, under its name. `name` is what to call it there,
-        `progress` gets the bytes that are there and those of the whole, from when it is accepted on. It outlives
+        `left` how many more follow, `progress` gets the bytes that are there and those of the whole, from when it is accepted on. It outlives
         changes of path and short losses of connection; where the member is lost for good, send it again, and it goes
         on where it broke off. Cancelling it ends the transfer. Raises FileError, and as `stream` and `MemberStream`.
         """
-        await send_file(self.stream(FILE_LABEL), path, name=name, progress=progress)
+        await send_file(self.stream(FILE_LABEL), path, name=name, left=left, progress=progress)
 
     def _require_link(self) -> MemberLink:
         if self._link is None:

@@ -10,7 +10,7 @@ import asyncio
 import uuid
 from collections import deque
 from collections.abc import AsyncIterator, Callable
-from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 from .descriptions import require_name
 from .errors import EngineError
@@ -109,7 +109,8 @@ class RemoteTrack:
         self.frames = frames
         self.is_ended = False
 
-    def __aiter__(self) -> AsyncIterator[Frame]:
+    def __aiter__(self) -> AsyncIterator[Any]:
+        """The same as `frames`, of the type that `kind` says."""
         return aiter(self.frames)
 
     def end(self) -> None:
