@@ -82,7 +82,7 @@ def test_a_file_is_whole_whatever_the_network_does(
         receive = sheetbend("receive", url, "--folder", str(tmp_path), "--engine", engine)
         receiving = start(lab.b.host.start(receive, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE))
         send = sheetbend("send", str(file), url, "--engine", engine)
-        sending = start(lab.a.host.start(send, cwd=ROOT, stderr=subprocess.PIPE))
+        sending = start(lab.a.host.start(send, cwd=ROOT, stderr=subprocess.DEVNULL))
         deadline = time.monotonic() + TIMEOUT_S
         while bytes_in(tmp_path) < FAULT_AT:
             assert time.monotonic() < deadline and receiving.poll() is None and sending.poll() is None
