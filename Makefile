@@ -67,8 +67,8 @@ format:  ## Put everything in its form
 
 lock:  ## Take newer versions of the Python packages
 	$(BIN)/pip install --quiet pip-tools
-	$(BIN)/pip-compile --quiet --upgrade --strip-extras --no-emit-index-url --no-emit-find-links --no-header \
-		--no-annotate --output-file requirements-dev.lock pyproject.toml requirements-dev.in
+	$(BIN)/pip-compile --quiet --upgrade --generate-hashes --strip-extras --no-emit-index-url --no-emit-find-links \
+		--no-header --no-annotate --output-file requirements-dev.lock pyproject.toml requirements-dev.in
 
 clean:
 	rm -rf $(VENV) web/node_modules web/*/dist src/sheetbend/server/assets benchmarks/node_modules

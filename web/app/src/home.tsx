@@ -20,7 +20,11 @@ export function HomePage({ router }: { router: Router }) {
           send the link.
         </p>
         <div class="card home-card">
-          <button type="button" class="button primary large" onClick={() => router.openRoom(newRoomLink())}>
+          <button
+            type="button"
+            class="button primary large"
+            onClick={async () => router.openRoom(await newRoomLink())}
+          >
             Create a room
           </button>
           <p class="or">

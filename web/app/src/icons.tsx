@@ -265,3 +265,54 @@ export function SignalIcon({ bars }: { bars: number }) {
     </Icon>
   );
 }
+
+export function PaperclipIcon() {
+  return (
+    <Icon>
+      <path d="M20 11.2l-8.3 8.3a5.3 5.3 0 0 1-7.5-7.5l8.6-8.6a3.5 3.5 0 0 1 5 5l-8.5 8.5a1.75 1.75 0 0 1-2.5-2.5l7.7-7.7" />
+    </Icon>
+  );
+}
+
+export function FileIcon() {
+  return (
+    <Icon>
+      <path d="M13.5 3H7a2 2 0 0 0-2 2v14a2 2 0 0 0 2 2h10a2 2 0 0 0 2-2V8.5zM13.5 3v5.5H19" />
+    </Icon>
+  );
+}
+
+export function TextFileIcon() {
+  return (
+    <Icon>
+      <path d="M13.5 3H7a2 2 0 0 0-2 2v14a2 2 0 0 0 2 2h10a2 2 0 0 0 2-2V8.5zM13.5 3v5.5H19M8.5 13h7M8.5 16.5h5" />
+    </Icon>
+  );
+}
+
+export function PictureIcon() {
+  return (
+    <Icon>
+      <rect x="3.5" y="4.5" width="17" height="15" rx="2.5" />
+      <circle cx="9" cy="10" r="1.7" />
+      <path d="M4 17l4.5-4 3.5 3 3-2.5 5 4" />
+    </Icon>
+  );
+}
+
+export function ArchiveIcon() {
+  return (
+    <Icon>
+      <path d="M4.5 8.5v10a2 2 0 0 0 2 2h11a2 2 0 0 0 2-2v-10M10 12.5h4" />
+      <rect x="3" y="4" width="18" height="4.5" rx="1.5" />
+    </Icon>
+  );
+}
+
+export function ChevronIcon({ down }: { down: boolean }) {
+  return (
+    <Icon>
+      <path d={down ? "M6.5 9.5L12 15l5.5-5.5" : "M6.5 14.5L12 9l5.5 5.5"} />
+    </Icon>
+  );
+}

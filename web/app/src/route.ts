@@ -51,8 +51,8 @@ export function roomPath({ room, secret }: RoomLink): string {
 }
 
 /** A link to a room of a new name, closed by a secret where this page can seal anything. */
-export function newRoomLink(): RoomLink {
-  return { room: randomRoomName(), secret: window.isSecureContext ? newRoomSecret() : null };
+export async function newRoomLink(): Promise<RoomLink> {
+  return { room: randomRoomName(), secret: (await canSeal()) ? newRoomSecret() : null };
 }
 
 /** The route that the address bar shows, and the verbs that change both. */
@@ -96,6 +96,16 @@ export class Router {
 function secretIn(hash: string): string | null {
   const text = hash.slice(1);
   return text === "" ? null : (decoded(text) ?? text);
+}
+
+/** Not on pages without https, nor in browsers without X25519. */
+async function canSeal(): Promise<boolean> {
+  try {
+    await crypto.subtle.generateKey("X25519", false, ["deriveBits"]);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function decoded(encoded: string): string | null {

@@ -1,5 +1,5 @@
-import { describe, expect, it } from "vitest";
-import { parseRoute, roomPath, roomTyped } from "../src/route.js";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { newRoomLink, parseRoute, roomPath, roomTyped } from "../src/route.js";
 
 describe("parseRoute", () => {
   it.each(["demo", "a b", "ü/ö?#%", "Ünïcode 🦊"])("finds the room that roomPath wrote: %s", (room) => {
@@ -56,5 +56,20 @@ describe("roomTyped", () => {
   it("is a name without a secret", () => {
     expect(roomTyped(" Team  Stand-up ")).toEqual({ room: "team-stand-up", secret: null });
     expect(roomTyped(" ")).toBeNull();
+  });
+});
+
+describe("newRoomLink", () => {
+  afterEach(() => void vi.restoreAllMocks());
+
+  it("has a secret", async () => {
+    const { room, secret } = await newRoomLink();
+    expect(room).not.toBe("");
+    expect(secret).not.toBeNull();
+  });
+
+  it("has none in a browser that can seal nothing, which would find its own room shut", async () => {
+    vi.spyOn(crypto.subtle, "generateKey").mockRejectedValue(new DOMException("", "NotSupportedError"));
+    expect((await newRoomLink()).secret).toBeNull();
   });
 });

@@ -6,6 +6,7 @@
 
 import { batch, effect, type ReadonlySignal, signal, untracked } from "@preact/signals";
 import { connect, type MediaKind, type Member, type Room, type Self } from "sheetbend";
+import { Files } from "../files/files.js";
 import type { Devices } from "../media/devices.js";
 import type { LevelMeters } from "../media/level-meters.js";
 import type { ScreenShare } from "../media/screen-share.js";
@@ -35,6 +36,7 @@ export type CallPhase =
 export interface RoomVisit {
   chat: Chat;
   moderation: Moderation;
+  files: Files;
   self: ReadonlySignal<Self>;
 }
 
@@ -156,7 +158,13 @@ export class Call {
   #enter(room: Room): void {
     const { notices } = this.#options;
     const self = signal(room.self);
-    const visit = { chat: new Chat(room, notices), moderation: new Moderation(room, notices), self };
+    const files = new Files(room, notices);
+    const visit = {
+      chat: new Chat(room, notices),
+      moderation: new Moderation(room, notices),
+      files,
+      self,
+    };
     this.#room = room;
     batch(() => {
       for (const member of room.members.values()) this.#add(member);
@@ -169,6 +177,7 @@ export class Call {
     const stopGiving = this.#give(room, self);
     this.#end = () => {
       stopGiving();
+      files.dispose();
       void room.leave();
     };
   }

@@ -4,7 +4,8 @@ import { useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { useEffect, useId, useLayoutEffect, useRef } from "preact/hooks";
 import type { Self } from "sheetbend";
-import { SendIcon } from "../icons.js";
+import { EVERYBODY } from "../files/recipients.js";
+import { PaperclipIcon, SendIcon } from "../icons.js";
 import type { Chat } from "./chat.js";
 import {
   CHAT_TEXT_CHARS_MAX,
@@ -33,10 +34,12 @@ export interface ChatPanelProps {
   modal: boolean;
   /** What must be seen while the panel covers the page. */
   top: ComponentChildren;
+  /** Null: there is nobody to send them to. */
+  onSendFiles: (() => void) | null;
   onClose: () => void;
 }
 
-export function ChatPanel({ chat, self, modal, top, onClose }: ChatPanelProps) {
+export function ChatPanel({ chat, self, modal, top, onSendFiles, onClose }: ChatPanelProps) {
   useEffect(() => {
     const markRead = () => chat.markRead();
     chat.setOpen(true);
@@ -47,10 +50,10 @@ export function ChatPanel({ chat, self, modal, top, onClose }: ChatPanelProps) {
     };
   }, [chat]);
   return (
-    <Panel title="Chat" modal={modal} onClose={onClose}>
+    <Panel title="Chat" modal={modal} dropKey={EVERYBODY} onClose={onClose}>
       {top}
       <Log log={chat.log.value} chat={chat} />
-      <Composer chat={chat} closed={closedReason(self)} />
+      <Composer chat={chat} closed={closedReason(self)} onSendFiles={onSendFiles} />
     </Panel>
   );
 }
@@ -167,7 +170,13 @@ function closedReason({ can, muted }: Self): string | null {
   return muted ? "A moderator has muted your chat. You can read along." : null;
 }
 
-function Composer({ chat, closed }: { chat: Chat; closed: string | null }) {
+interface ComposerProps {
+  chat: Chat;
+  closed: string | null;
+  onSendFiles: (() => void) | null;
+}
+
+function Composer({ chat, closed, onSendFiles }: ComposerProps) {
   const draft = useSignal("");
   const closedId = useId();
   const send = () => {
@@ -187,6 +196,16 @@ function Composer({ chat, closed }: { chat: Chat; closed: string | null }) {
       <p id={closedId} class="composer-closed">
         {closed}
       </p>
+      <button
+        type="button"
+        class="icon-button"
+        aria-label="Send files to everybody"
+        title="Send files to everybody"
+        disabled={closed !== null || onSendFiles === null}
+        onClick={() => onSendFiles?.()}
+      >
+        <PaperclipIcon />
+      </button>
       <textarea
         aria-label="Message"
         aria-describedby={closed === null ? undefined : closedId}

@@ -1,7 +1,14 @@
 /** What a moderator can do about one member. */
 
 import type { ComponentChildren } from "preact";
-import { CameraOffIcon, ChatIcon, ChatOffIcon, MicrophoneOffIcon, RemoveMemberIcon } from "../icons.js";
+import {
+  CameraOffIcon,
+  ChatIcon,
+  ChatOffIcon,
+  MicrophoneOffIcon,
+  PaperclipIcon,
+  RemoveMemberIcon,
+} from "../icons.js";
 import { useFocusKept } from "../ui/focus.js";
 import type { Moderation } from "./moderation.js";
 import type { Person } from "./person.js";
@@ -10,14 +17,17 @@ export interface MemberActionsProps {
   id: string;
   person: Person;
   moderation: Moderation;
+  /** Null: not to them. */
+  onSendFiles: (() => void) | null;
   onRemove: () => void;
 }
 
-export function MemberActions({ id, person, moderation, onRemove }: MemberActionsProps) {
+export function MemberActions({ id, person, moderation, onSendFiles, onRemove }: MemberActionsProps) {
   const muted = person.chatMuted.value;
   const pictures = picturesRequest(person.cameraOn.value, person.screen.value !== null);
   return (
     <ul id={id} class="member-actions">
+      {onSendFiles !== null && <Action icon={<PaperclipIcon />} text="Send files…" onClick={onSendFiles} />}
       <Action
         icon={muted ? <ChatIcon /> : <ChatOffIcon />}
         text={muted ? "Allow chat again" : "Mute chat"}

@@ -4,6 +4,7 @@ import { useSignal } from "@preact/signals";
 import { type ComponentChildren, Fragment } from "preact";
 import { useId } from "preact/hooks";
 import type { Self } from "sheetbend";
+import { takesFiles } from "../files/recipients.js";
 import {
   CameraIcon,
   CameraOffIcon,
@@ -12,6 +13,7 @@ import {
   MicrophoneIcon,
   MicrophoneOffIcon,
   MoreIcon,
+  PaperclipIcon,
   ScreenIcon,
   ShieldIcon,
   StarIcon,
@@ -38,6 +40,10 @@ export interface MembersPanelProps {
   devices: Devices;
   screenShare: ScreenShare;
   modal: boolean;
+  /** What must be seen while the panel covers the page. */
+  top: ComponentChildren;
+  maySendFiles: boolean;
+  onSendFiles: (person: Person) => void;
   /** Somebody wants to know how a person is reached. */
   onLook: (person: Person) => void;
   onClose: () => void;
@@ -53,7 +59,7 @@ const CONNECTION_TEXTS: Readonly<Record<PersonConnection, string | null>> = {
 };
 
 export function MembersPanel(props: MembersPanelProps) {
-  const { call, self, moderation, devices, screenShare, modal, onLook, onClose } = props;
+  const { call, self, moderation, devices, screenShare, modal, top, maySendFiles, onLook, onClose } = props;
   /** Whose actions are shown, by key: one at a time. */
   const chosen = useSignal<string | null>(null);
   const removing = useSignal<Person | null>(null);
@@ -61,6 +67,7 @@ export function MembersPanel(props: MembersPanelProps) {
   const moderates = moderation.allowed.value;
   return (
     <Panel title="Members" modal={modal} onClose={onClose}>
+      {top}
       <div class="members">
         {moderates && <Lobby moderation={moderation} />}
         <ul>
@@ -79,6 +86,7 @@ export function MembersPanel(props: MembersPanelProps) {
               key={person.key}
               person={person}
               moderation={moderation}
+              onSendFiles={maySendFiles && takesFiles(person) ? () => props.onSendFiles(person) : null}
               open={chosen.value === person.key}
               onToggle={() => {
                 chosen.value = chosen.peek() === person.key ? null : person.key;
@@ -143,19 +151,22 @@ function Lobby({ moderation }: { moderation: Moderation }) {
 interface PersonRowProps {
   person: Person;
   moderation: Moderation;
+  /** Null: not to them. */
+  onSendFiles: (() => void) | null;
   open: boolean;
   onToggle: () => void;
   onRemove: () => void;
   onLook: (person: Person) => void;
 }
 
-function PersonRow({ person, moderation, open, onToggle, onRemove, onLook }: PersonRowProps) {
+function PersonRow({ person, moderation, onSendFiles, open, onToggle, onRemove, onLook }: PersonRowProps) {
   const actionsId = useId();
   const name = person.name.value;
   const moderates = moderation.allowed.value;
   return (
     <Row
       name={name}
+      dropKey={person.key}
       avatarName={name}
       connection={CONNECTION_TEXTS[person.connection.value] ?? wayTo(person)}
       verified={isVerified(person)}
@@ -166,7 +177,7 @@ function PersonRow({ person, moderation, open, onToggle, onRemove, onLook }: Per
       cameraOn={person.cameraOn.value}
       screenShared={person.screen.value !== null}
       button={
-        moderates && (
+        moderates ? (
           <button
             type="button"
             class="icon-button"
@@ -177,11 +188,28 @@ function PersonRow({ person, moderation, open, onToggle, onRemove, onLook }: Per
           >
             <MoreIcon />
           </button>
+        ) : (
+          onSendFiles !== null && (
+            <button
+              type="button"
+              class="icon-button"
+              aria-label={`Send files to ${name}`}
+              onClick={onSendFiles}
+            >
+              <PaperclipIcon />
+            </button>
+          )
         )
       }
     >
       {moderates && open && (
-        <MemberActions id={actionsId} person={person} moderation={moderation} onRemove={onRemove} />
+        <MemberActions
+          id={actionsId}
+          person={person}
+          moderation={moderation}
+          onSendFiles={onSendFiles}
+          onRemove={onRemove}
+        />
       )}
     </Row>
   );
@@ -194,6 +222,8 @@ function wayTo(person: Person): string | null {
 
 interface RowProps {
   name: string;
+  /** Whoever takes files that are dropped here. */
+  dropKey?: string;
   avatarName: string;
   /** Null: all is well. */
   connection: string | null;
@@ -209,12 +239,12 @@ interface RowProps {
   children?: ComponentChildren;
 }
 
-function Row({ name, avatarName, connection, quality, button, children, ...states }: RowProps) {
+function Row({ name, dropKey, avatarName, connection, quality, button, children, ...states }: RowProps) {
   const { microphoneOn, cameraOn, screenShared } = states;
   const roles = roleTexts(states);
   const row = useFocusKept<HTMLLIElement>();
   return (
-    <li ref={row} class="member">
+    <li ref={row} class="member" data-drop={dropKey}>
       <div class="member-row">
         <Avatar name={avatarName} />
         <span class="member-text">

@@ -9,11 +9,13 @@ export interface PanelProps {
   title: string;
   /** It covers the page, whose rest is inert meanwhile. */
   modal: boolean;
+  /** Whoever takes files that are dropped here. */
+  dropKey?: string;
   onClose: () => void;
   children: ComponentChildren;
 }
 
-export function Panel({ title, modal, onClose, children }: PanelProps) {
+export function Panel({ title, modal, dropKey, onClose, children }: PanelProps) {
   const panel = useRef<HTMLDivElement>(null);
   const titleId = useId();
   useFocusReturn();
@@ -22,7 +24,15 @@ export function Panel({ title, modal, onClose, children }: PanelProps) {
     first?.focus();
   }, []);
   return (
-    <div ref={panel} class="panel" role="dialog" aria-modal={modal} aria-labelledby={titleId} tabIndex={-1}>
+    <div
+      ref={panel}
+      class="panel"
+      role="dialog"
+      aria-modal={modal}
+      aria-labelledby={titleId}
+      tabIndex={-1}
+      data-drop={dropKey}
+    >
       <div class="panel-head">
         <h2 id={titleId}>{title}</h2>
         <button

@@ -35,7 +35,7 @@ export function RoomPage(props: RoomPageProps) {
     if (phase.at === "lobby") void visit.devices.acquire();
   }, [visit, phase.at]);
   const rejoin = () => visit.call.returnToLobby();
-  const openNew = () => router.openRoom(newRoomLink());
+  const openNew = async () => router.openRoom(await newRoomLink());
   switch (phase.at) {
     case "lobby":
     case "connecting":

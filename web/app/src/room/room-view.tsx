@@ -2,6 +2,7 @@
 
 import { effect, useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
+import { useFileSharing } from "../files/use-file-sharing.js";
 import type { Devices } from "../media/devices.js";
 import type { LevelMeters } from "../media/level-meters.js";
 import type { Playback } from "../media/playback.js";
@@ -42,7 +43,7 @@ export interface RoomViewProps extends RoomVisit {
 const NARROW = "(max-width: 720px)";
 
 export function RoomView(props: RoomViewProps) {
-  const { call, chat, moderation, devices, screenShare, preferences, notices, playback } = props;
+  const { call, chat, moderation, files, devices, screenShare, preferences, notices, playback } = props;
   const panel = useSignal<PanelName | null>(null);
   const dialog = useSignal<DialogName | null>(null);
   /** Whose connection is looked at. */
@@ -74,11 +75,14 @@ export function RoomView(props: RoomViewProps) {
   });
   useEscape(closePanel);
   useTroubleShown(devices, () => openDialog("settings"));
-  useTitle(call.roomName, chat.unread.value, waitingCount);
+  useTitle(call.roomName, chat.unread.value, waitingCount, files.offered.value);
+  const sharing = useFileSharing({ files, people: call.people.value, self, notices });
   // In the members panel the list of those who wait stands on top.
   const knock = panel.value !== "members" && (
     <KnockCard moderation={moderation} onShow={() => openPanel("members")} />
   );
+  const FilesTray = files.list.value.length > 0 ? files.loaded.value?.FilesTray : undefined;
+  const tray = FilesTray && <FilesTray files={files} />;
   return (
     <div class={`room${panel.value === null ? "" : " with-panel"}`}>
       <button type="button" class="skip-link" onClick={focusControls}>
@@ -99,6 +103,7 @@ export function RoomView(props: RoomViewProps) {
         </Banners>
         <Stage {...props} onLook={look} />
         {alone && <WaitingCard to={call.link} notices={notices} />}
+        {!covered && tray}
       </main>
       <Controls
         devices={devices}
@@ -115,10 +120,26 @@ export function RoomView(props: RoomViewProps) {
         onLeave={() => call.leave()}
       />
       {panel.value === "chat" && (
-        <ChatPanel chat={chat} self={self} modal={covered} top={covered && knock} onClose={closePanel} />
+        <ChatPanel
+          chat={chat}
+          self={self}
+          modal={covered}
+          top={covered && [knock, tray]}
+          onSendFiles={sharing.sendToAll}
+          onClose={closePanel}
+        />
       )}
       {panel.value === "members" && (
-        <MembersPanel {...props} self={self} modal={covered} onLook={look} onClose={closePanel} />
+        <MembersPanel
+          {...props}
+          self={self}
+          modal={covered}
+          top={covered && tray}
+          maySendFiles={sharing.allowed}
+          onSendFiles={sharing.sendTo}
+          onLook={look}
+          onClose={closePanel}
+        />
       )}
       {looking.value !== null && call.people.value.includes(looking.value) && (
         <ConnectionDialog person={looking.value} onClose={() => look(null)} />
@@ -126,6 +147,7 @@ export function RoomView(props: RoomViewProps) {
       {dialog.value !== null && (
         <RoomDialog {...props} name={dialog.value} onClose={() => openDialog(null)} />
       )}
+      {sharing.dropArea}
       <AudioOutlets people={call.people.value} playback={playback} />
     </div>
   );
@@ -166,15 +188,16 @@ async function toggleShare(screenShare: ScreenShare, notices: Notices): Promise<
   else if (screenShare.available && !(await screenShare.start())) notices.show("No screen is shared");
 }
 
-/** Seen in another tab, too: what is unread, and whether somebody waits at the door. */
-function useTitle(roomName: string, unread: number, waiting: number): void {
+/** Seen in another tab, too: what is unread, whether somebody waits at the door, or a file for an answer. */
+function useTitle(roomName: string, unread: number, waiting: number, offered: number): void {
   useEffect(() => {
     const door = waiting > 0 ? "Somebody waits · " : "";
-    document.title = `${unread > 0 ? `(${unread}) ` : ""}${door}${roomName} · Sheetbend`;
+    const file = offered > 0 ? "A file for you · " : "";
+    document.title = `${unread > 0 ? `(${unread}) ` : ""}${door}${file}${roomName} · Sheetbend`;
     return () => {
       document.title = "Sheetbend";
     };
-  }, [roomName, unread, waiting]);
+  }, [roomName, unread, waiting, offered]);
 }
 
 function focusControls(): void {

@@ -50,6 +50,7 @@ export function Tile(props: TileProps) {
       }}
       data-member-key={memberKey}
       data-kind={kind}
+      data-drop={own ? undefined : memberKey}
     >
       {stream === null ? <Avatar name={name || "You"} /> : <Video stream={stream} mirrored={mirrored} />}
       {connectionText !== null && (
