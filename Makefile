@@ -7,7 +7,7 @@ INSTALLED := $(VENV)/.installed
 ASSETS := src/sheetbend/server/assets/index.html
 WEB_SOURCES := $(shell find web protocol \( -name node_modules -o -name dist \) -prune -o -type f -print)
 
-.PHONY: serve test check sim fuzz autobahn netlab bench soak e2e web lock format clean
+.PHONY: serve test check sim fuzz autobahn netlab bench soak e2e web api lock format clean
 
 serve: $(INSTALLED) $(ASSETS)  ## Start the server; ARGS are its flags
 	$(BIN)/sheetbend serve $(ARGS)
@@ -60,6 +60,9 @@ autobahn: $(INSTALLED) $(ASSETS)  ## Autobahn's WebSocket cases; ARGS=--all: web
 	$(BIN)/python -m autobahn $(ARGS)
 
 web: $(ASSETS)  ## Build the SDK and the room app
+
+api: $(INSTALLED)  ## The reference of the Python client, from its docstrings, in docs/api
+	$(BIN)/pdoc sheetbend.client sheetbend.client.media sheetbend.errors --output-directory docs/api
 
 format:  ## Put everything in its form
 	$(BIN)/ruff check --fix . && $(BIN)/ruff format .

@@ -19,33 +19,35 @@ from tests.support.in_process import asynchronous, serving
 
 
 class Kept:
-    """What this process holds: tasks, descriptors, threads."""
+    """What this process holds: tasks, descriptors, and threads besides those of the loop's own bounded pool."""
 
     def __init__(self) -> None:
         gc.collect()
         self.tasks = {task for task in asyncio.all_tasks() if not task.done()}
         self.descriptors_count = len(list(Path("/proc/self/fd").iterdir()))
-        self.threads_count = threading.active_count()
+        pool = [thread for thread in threading.enumerate() if thread.name.startswith(("asyncio_", "uvloop_"))]
+        self.threads_count = len(list(Path("/proc/self/task").iterdir())) - len(pool)
 
     def assert_no_more_tasks(self) -> None:
         assert Kept().tasks <= self.tasks
 
     async def assert_no_more(self) -> None:
         """The server's end of a socket closes a moment later, and what is an engine's own: nothing tells of it."""
-        async with asyncio.timeout(TIMEOUT_S):
-            while not self._holds(Kept()):
-                await asyncio.sleep(0.01)
+        ends_at = asyncio.get_running_loop().time() + TIMEOUT_S
+        while more := self._more(Kept()):
+            assert asyncio.get_running_loop().time() < ends_at, more
+            await asyncio.sleep(0.01)
 
-    def _holds(self, now: Kept) -> bool:
-        return (
-            now.tasks <= self.tasks
-            and now.descriptors_count <= self.descriptors_count
-            and now.threads_count <= self.threads_count
-        )
+    def _more(self, now: Kept) -> list[str]:
+        return [
+            *(f"{task}" for task in now.tasks - self.tasks),
+            *(["descriptors"] * (now.descriptors_count - self.descriptors_count)),
+            *(["threads"] * (now.threads_count - self.threads_count)),
+        ]
 
 
-async def come_and_go(url: str, companion: Room, **options: object) -> None:
-    async with entered(url, "Bob", **options) as [bob]:
+async def come_and_go(url: str, companion: Room) -> None:
+    async with entered(url, "Bob") as [bob]:
         to_companion = await meet(bob)
         await to_companion.send("hello")
         await bob.send("hello all")

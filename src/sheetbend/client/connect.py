@@ -24,7 +24,12 @@ EngineChoice: TypeAlias = Literal["wrtc", "aiortc"] | Engine | None
 
 
 class Connecting:
-    """What `connect` returns: to be entered by `async with`, or awaited. Once."""
+    """What `connect` returns: to be entered by `async with`, or awaited. Once.
+
+    ```python
+    async with connect(url) as room: ...
+    ```
+    """
 
     def __init__(self, options: Callable[[], ConnectOptions]) -> None:
         self._options = options

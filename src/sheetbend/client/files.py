@@ -137,7 +137,11 @@ async def send_file(
 
 
 class FileOffer:
-    """A file that a member wants to send; `accept` or `decline` it."""
+    """A file that a member wants to send; `accept` or `decline` it.
+
+    case FileOffered(member, offer):
+        path = await offer.accept("inbox")
+    """
 
     def __init__(self, stream: ByteStream, reader: _Reader, offer: _Offer) -> None:
         self._stream = stream
@@ -166,6 +170,12 @@ class FileOffer:
         return cls(stream, reader, offer)
 
     async def decline(self) -> None:
+        """Say no, for which its sender gets `file_declined`.
+
+        ```python
+        await offer.decline()
+        ```
+        """
         await self._stream.write(_control(_Reply(error="file_declined")))
         await self._stream.close()
         self._stream.stop()
@@ -173,6 +183,8 @@ class FileOffer:
     async def accept(self, folder: str | os.PathLike[str], *, progress: Progress | None = None) -> Path:
         """Receive the file into `folder`, which exists, and return its path: `name`, with a number if there is such a
         file already.
+
+            path = await offer.accept("inbox", progress=lambda done, size: print(f"{done / size:.0%}"))
 
         Raises `FileError`, and what the stream raises when the member is lost. Then what has come stays in `folder` as
         `.{id}.part`, and is used when the same file is offered again. Cancelling does the same.
@@ -217,7 +229,12 @@ class FileOffer:
 
 
 def safe_name(name: str) -> str:
-    """Return a name for a file that is one on every system, hides nothing and leads nowhere else."""
+    """Return a name for a file that is one on every system, hides nothing and leads nowhere else.
+
+    ```python
+    safe_name("../../etc/passwd") == "passwd"
+    ```
+    """
     name = unicodedata.normalize("NFC", name.encode("utf-8", "replace").decode("utf-8"))
     name = re.split(r"[/\\]", name)[-1]
     name = "".join(each for each in name if each not in _BLANK and unicodedata.category(each) not in _UNSEEN)

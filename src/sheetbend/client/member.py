@@ -110,7 +110,12 @@ class Member:
         return Rates(0.0, 0.0) if self._link is None else self._link.rates
 
     async def get_stats(self) -> Statistics:
-        """Statistics of the peer connection; empty where there is none."""
+        """Statistics of the peer connection, under W3C's names; empty where there is none.
+
+        ```python
+        [pair] = [each for each in (await member.get_stats()).values() if each["type"] == "candidate-pair"]
+        ```
+        """
         return {} if self._pair is None else await self._pair.get_stats()
 
     async def send(self, data: str | BytesLike, *, reliable: bool = True) -> None:
@@ -161,9 +166,10 @@ class Member:
             await member.send_file("film.mp4", progress=lambda done, size: print(f"{done / size:.0%}"))
 
         Returns when the member has all of it, with the right SHA-256, under its name. `name` is what to call it there,
-        `left` how many more follow, `progress` gets the bytes that are there and those of the whole, from when it is accepted on. It outlives
-        changes of path and short losses of connection; where the member is lost for good, send it again, and it goes
-        on where it broke off. Cancelling it ends the transfer. Raises FileError, and as `stream` and `MemberStream`.
+        `left` how many more follow, `progress` gets the bytes that are there and those of the whole, from when it is
+        accepted on. It outlives changes of path and short losses of connection; where the member is lost for good, send
+        it again, and it goes on where it broke off. Cancelling it ends the transfer. Raises FileError, and as `stream`
+        and `MemberStream`.
         """
         await send_file(self.stream(FILE_LABEL), path, name=name, left=left, progress=progress)
 

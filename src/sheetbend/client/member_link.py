@@ -42,7 +42,7 @@ from ..core.link.greeting import (
     Say,
     is_greeting,
 )
-from ..errors import ClientError, SealingError, SheetbendError
+from ..errors import ClientError, LinkError, SealingError, SheetbendError
 from .member_data import BytesLike, decode_data, encode_data
 from .member_stream import MemberStream, StreamPort
 from .sealing import SafetyWords
@@ -160,9 +160,7 @@ class MemberLink:
         elif not self._greeter.is_open(path):
             self._greet(self._greeter.puzzled(path, self._now()))
         elif is_bundle(frame):
-            now = self._now()
-            link = self._link
-            self._do([effect for each in read_bundle(frame) for effect in link.receive(path, each, now)])
+            self._receive_bundle(path, frame)
         else:
             self._do(self._link.receive(path, frame, self._now()))
 
@@ -224,6 +222,17 @@ class MemberLink:
                 case Met():
                     if self._is_first:
                         self._begin_words()
+
+    def _receive_bundle(self, path: PathName, bundle: bytes) -> None:
+        now = self._now()
+        link = self._link
+        effects: list[LinkEffect] = []
+        try:
+            for frame in read_bundle(bundle):
+                effects += link.receive(path, frame, now)
+        except LinkError as error:
+            effects.append(Broken(error.code))
+        self._do(effects)
 
     def _renew(self) -> None:
         """They know nothing of us any more: what they haven't acknowledged is lost, or not, and new things begin

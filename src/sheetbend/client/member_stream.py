@@ -62,6 +62,8 @@ class MemberStream:
     async def write(self, data: BytesLike) -> None:
         """Send bytes, and return when there is room for more.
 
+            await stream.write(b"one line\\n")
+
         Cancelling it takes back nothing: what was written goes on its way. Raises ClientError `stream_stopped` if the
         member wants no more, `delivery_unknown` if it was lost, `invalid_argument`, and `closed` after `close` or
         `reset`.
@@ -79,6 +81,8 @@ class MemberStream:
     async def close(self) -> None:
         """End our side behind what was written. That the member has read it all, only an answer of its can tell.
 
+            await stream.close()
+
         Again, or after `reset`, it does nothing.
         """
         if not self._is_finished:
@@ -88,7 +92,12 @@ class MemberStream:
             self._note_end()
 
     def reset(self) -> None:
-        """Give up writing; what waits is dropped, and the member's reading raises `stream_reset`."""
+        """Give up writing; what waits is dropped, and the member's reading raises `stream_reset`.
+
+        ```python
+        stream.reset()
+        ```
+        """
         if not self._is_finished:
             self._is_finished = True
             self._has_room.set()
@@ -96,7 +105,11 @@ class MemberStream:
             self._note_end()
 
     def stop(self) -> None:
-        """Want no more of it: what comes is dropped, and the member's writing raises `stream_stopped`."""
+        """Want no more of it: what comes is dropped, and the member's writing raises `stream_stopped`.
+
+        case StreamOpened(_, stream) if stream.label != "log":
+            stream.stop()
+        """
         if not self._is_ended and self._read_error is None:
             self._is_ended = True
             self._chunks.clear()
@@ -118,7 +131,11 @@ class MemberStream:
         return chunk
 
     async def read_exactly(self, size: int) -> bytes:
-        """So many bytes. Raises EOFError if the stream ends before, and what reading raises."""
+        """So many bytes.
+
+            (size,) = struct.unpack(">I", await stream.read_exactly(4))
+
+        Raises EOFError if the stream ends before, and what reading raises."""
         parts = []
         left = size
         while left > 0:

@@ -17,7 +17,13 @@ __all__ = ["Publication", "Publisher"]
 
 
 class Publication:
-    """Tracks given to the room, as one stream. `Room.publish` makes it."""
+    """Tracks given to the room, as one stream. `Room.publish` makes it.
+
+    ```python
+    publication = await room.publish(camera.track)
+    publication.unpublish()
+    ```
+    """
 
     def __init__(self, publisher: Publisher, label: str, tracks: tuple[LocalTrack, ...]) -> None:
         self.label = label
@@ -34,7 +40,11 @@ class Publication:
         return tuple(self._tracks)
 
     def add_track(self, track: LocalTrack) -> None:
-        """Publish one more. Raises ClientError `invalid_argument` if it is published already, or this is no more."""
+        """Publish one more.
+
+            publication.add_track(microphone.track)
+
+        Raises ClientError `invalid_argument` if it is published already, or this is no more."""
         if self not in self._publisher.publications:
             raise _invalid("It is not published any more.")
         self._publisher.require_unpublished(track)
@@ -43,7 +53,12 @@ class Publication:
             pair.add_track(track, self.stream_id)
 
     def remove_track(self, track: LocalTrack) -> None:
-        """Take one away. Does nothing if it isn't there."""
+        """Take one away. Does nothing if it isn't there.
+
+        ```python
+        publication.remove_track(microphone.track)
+        ```
+        """
         if track in self._tracks:
             del self._tracks[track]
             for pair in self._publisher.pairs():
@@ -51,6 +66,8 @@ class Publication:
 
     async def replace_track(self, old: LocalTrack, new: LocalTrack) -> None:
         """Put one in the place of another, without renegotiation.
+
+            await publication.replace_track(camera.track, screen.track)
 
         Raises ClientError `invalid_argument` if `old` isn't published here, the kinds differ, or `new` is published.
         """
@@ -64,7 +81,12 @@ class Publication:
             await pair.replace_track(old, new)
 
     def unpublish(self) -> None:
-        """Take all of it from every member. Does nothing the second time."""
+        """Take all of it from every member. Does nothing the second time.
+
+        ```python
+        publication.unpublish()
+        ```
+        """
         self._publisher.forget(self)
         for track in self.tracks:
             self.remove_track(track)

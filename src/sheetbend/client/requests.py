@@ -45,7 +45,11 @@ class _Refusal(msgspec.Struct):
 
 
 class Request:
-    """What a member asks. `reply` or `refuse` it, once; another time raises ClientError `closed`."""
+    """What a member asks. `reply` or `refuse` it, once; another time raises ClientError `closed`.
+
+    case RequestReceived(member, request):
+        await request.reply(f"You asked {request.data!r}.")
+    """
 
     def __init__(self, stream: MemberStream, data: str | bytes) -> None:
         self._stream = stream
@@ -53,7 +57,11 @@ class Request:
 
     @classmethod
     async def read(cls, stream: MemberStream) -> Request:
-        """Read what came on a stream with `REQUEST_LABEL`. Raises RequestError `invalid_request`."""
+        """Read what came on a stream with `REQUEST_LABEL`; `RequestReceived` is its result. Raises RequestError
+        `invalid_request`.
+
+            request = await Request.read(stream)
+        """
         data = await _read(stream)
         if not data or data[0] not in (_TEXT, _BINARY):
             _give_up(stream)
@@ -61,11 +69,20 @@ class Request:
         return cls(stream, _decoded(data))
 
     async def reply(self, data: str | BytesLike) -> None:
-        """Answer it, with up to 1 MiB. Raises ClientError `stream_stopped` if the member doesn't wait any more."""
+        """Answer it, with up to 1 MiB.
+
+            await request.reply("going")
+
+        Raises ClientError `stream_stopped` if the member doesn't wait any more."""
         await self._answer(_encoded(data))
 
     async def refuse(self, reason: str, sentence: str = "") -> None:
-        """Say that it isn't done: `reason` for programs, up to 64 of a-z, 0-9 and _; `sentence` for people."""
+        """Say that it isn't done: `reason` for programs, up to 64 of a-z, 0-9 and _; `sentence` for people.
+
+        ```python
+        await request.refuse("unknown_command", "I only know 'stop'.")
+        ```
+        """
         if _REASON.fullmatch(reason) is None or len(sentence.encode()) > _SENTENCE_BYTES_MAX:
             raise ClientError(
                 "invalid_argument", "A reason is a word such as not_now; a sentence has up to 1024 bytes."

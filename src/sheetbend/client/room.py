@@ -158,10 +158,10 @@ class Room:
             random=random.random,
             policy=options.reconnect,
         )
-        self._mesh = Mesh(options.engine, keys, self._mesh_port())
         self._publisher = Publisher(
             lambda: [peer.pair for peer in self._mesh.members.values() if peer.pair and self._may_have(peer)]
         )
+        self._mesh = Mesh(options.engine, keys, self._mesh_port())
         self._conversation = Conversation(
             self._mesh, ConversationPort(lambda: self._me, lambda: self._core.epoch, self._said)
         )
@@ -285,6 +285,10 @@ class Room:
     async def publish(self, *tracks: LocalTrack, label: str = "camera") -> Publication:
         """Give tracks, as one stream, to everybody in the room, now and later.
 
+            async with MediaPlayer("film.mp4") as player:
+                await room.publish(*player.tracks)
+                await player.finished()
+
         `label` says what it is: `camera`, `screen`, or a word of yours, up to 64 characters. Members without the right
         `subscribe` don't get it. Raises ClientError `not_allowed` without the right `publish`, `invalid_argument` if a
         track is published already or 16 streams are, and `closed`.
@@ -297,6 +301,8 @@ class Room:
 
     async def update(self, *, name: str | None = None, attributes: Attributes | None = None) -> None:
         """Change your name, or your attributes key by key, where None removes a key.
+
+            await room.update(name="Ada", attributes={"battery": 0.4, "charging": None})
 
         Returns when the room knows; while the connection is away, after it is back. Raises ClientError `invalid_name`,
         `invalid_attributes` or `closed`.
@@ -311,22 +317,36 @@ class Room:
     async def set_access(self, access: Access) -> None:
         """Say who may enter; everybody gets AccessChanged. `open` lets in who is in the lobby.
 
+            await room.set_access("lobby")
+
         This and the verbs below return when the server has done it, while the connection is away after it is back, and
         raise ClientError `not_allowed` without the right `moderate`, `rate_limited` or `closed`.
         """
         await self._ask(lambda _: {"type": "set-access", "roomId": self.id, "access": access})
 
     async def admit(self, user_id: str) -> None:
-        """Let somebody in from the lobby. Raises `not_waiting` too."""
+        """Let somebody in from the lobby. Raises `not_waiting` too.
+
+        case KnockReceived(member):
+            await room.admit(member.user_id)
+        """
         await self._moderate("admit", user_id)
 
     async def reject(self, user_id: str) -> None:
-        """Send somebody in the lobby away: their `connect` raises `not_admitted`. Raises `not_waiting` too."""
+        """Send somebody in the lobby away: their `connect` raises `not_admitted`. Raises `not_waiting` too.
+
+        ```python
+        await room.reject(member.user_id)
+        ```
+        """
         await self._moderate("reject", user_id)
 
     async def mute(self, member: Member, *, messages: bool | None = None, media: Sequence[MediaKind] = ()) -> None:
         """`messages`: have the server refuse the member's room messages, or take them again (`Member.muted`). `media`:
-        ask the member to stop sending these (MuteRequested). Raises `target_not_found` too."""
+        ask the member to stop sending these (MuteRequested). Raises `target_not_found` too.
+
+            await room.mute(member, messages=True, media=["audio"])
+        """
         what: Json = {}
         if messages is not None:
             what["messages"] = messages
@@ -338,13 +358,19 @@ class Room:
 
     async def remove(self, member: Member) -> None:
         """Put a member out; the room ends for it with `removed`, and it can't come back for as long as the room lives.
-        Raises `target_not_found` too."""
+        Raises `target_not_found` too.
+
+            await room.remove(member)
+        """
         await self._moderate("remove", member)
 
     async def leave(self) -> None:
         """Say goodbye and close everything, once the members have what was sent to them, or two seconds later.
 
         RoomClosed comes last. Local tracks go on: they are yours. Again does nothing.
+
+            room = await connect(url)
+            await room.leave()
         """
         if self._state != "closed":
             with suppress(TimeoutError):
@@ -353,7 +379,12 @@ class Room:
         await self.abort()
 
     async def abort(self) -> None:
-        """Leave without waiting for what is on its way to members."""
+        """Leave without waiting for what is on its way to members.
+
+        ```python
+        await room.abort()
+        ```
+        """
         self._signalling.close()
         self._close(CloseReason(_NORMAL, "left"))
         await self._signalling.wait_closed()
@@ -363,10 +394,10 @@ class Room:
     def _mesh_port(self) -> MeshPort:
         return MeshPort(
             signal=self._signal,
-            relay=lambda frame: self._signalling.send_frame(frame),
+            relay=self._relay,
             is_relay_full=lambda: self._signalling.is_full,
-            suspect_relay=lambda: self._signalling.check(),
-            labels=lambda: self._publisher.labels(),
+            suspect_relay=self._suspect_relay,
+            labels=self._publisher.labels,
             review=self._review,
             member=lambda peer: self._tell(MemberJoined(peer)),
             left=self._left,
@@ -583,7 +614,9 @@ class Room:
     async def _moderate(self, kind: str, target: Member | str, what: Json | None = None) -> None:
         def build(_: str) -> Json | None:
             user_ids = [target] if isinstance(target, str) else self._user_ids([target])
-            return user_ids and {**(what or {}), "type": kind, "roomId": self.id, "userId": user_ids[0]}
+            if user_ids is None:
+                return None
+            return {**(what or {}), "type": kind, "roomId": self.id, "userId": user_ids[0]}
 
         await self._ask(build)
 
@@ -617,6 +650,12 @@ class Room:
         except ClientError:
             return  # a description beyond 64 kB: the server would refuse it, and nobody waits for it
         self._take(outputs)
+
+    def _relay(self, frame: bytes) -> None:
+        self._signalling.send_frame(frame)
+
+    def _suspect_relay(self) -> None:
+        self._signalling.check()
 
     def _may_have(self, peer: Peer) -> bool:
         return "publish" in self._me.can and "subscribe" in peer.can

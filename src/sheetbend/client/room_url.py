@@ -33,6 +33,8 @@ class RoomAddress:
 def parse_room_url(url: str) -> RoomAddress:
     """Take a room's link, a server's page, or `wss://host/ws`.
 
+        parse_room_url("https://example.org/r/demo#secret").room
+
     Raises ClientError `invalid_argument`.
     """
     text = url.strip()

@@ -59,7 +59,12 @@ _BITS_A_WORD = 6
 
 
 def new_room_secret() -> str:
-    """A secret for a room's link: 22 characters, 128 bits."""
+    """A secret for a room's link: 22 characters, 128 bits.
+
+    ```python
+    url = f"https://example.org/r/demo#{new_room_secret()}"
+    ```
+    """
     return _to_text(secrets.token_bytes(_SECRET_BYTES))
 
 

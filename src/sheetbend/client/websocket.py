@@ -7,11 +7,13 @@ the close handshake and its time. Text is handed over as bytes: whoever decodes 
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
-from picows import WSError, WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
+from picows import WSError, WSFrame, WSListener, WSMsgType, WSParsedURL, WSTransport, ws_connect
 
 from ..core.close_codes import CloseCode
 from .limits import ClientLimits
@@ -70,27 +72,20 @@ class WebSocket(WSListener):
 
         A server that selects another subprotocol than the one offered is refused with WSError.
         """
-        socket = cls(port, limits)
-        await ws_connect(
-            lambda: socket,
-            url,
-            ssl_context=tls,
-            extra_headers={"Sec-WebSocket-Protocol": subprotocol},
-            websocket_handshake_timeout=None,
-            enable_auto_pong=False,  # it would answer invalid ones too
-            max_frame_size=limits.message_bytes_max,
-            max_redirects=0,  # they could lead from TLS to none
-            read_buffer_init_size=_READ_BUFFER_BYTES,
-            use_aiofastnet=False,  # its buffers are not uvloop's, whose bounds are used here
-        )
-        transport = socket._transport
+        opened = cls(port, limits)
+        try:
+            await opened._connect(url, subprotocol, tls)
+        except BaseException:
+            opened.abort()
+            raise
+        transport = opened._transport
         if transport is None or transport.is_disconnected:
             raise ConnectionResetError("The connection was closed at once.")
         selected = transport.response.headers.get("Sec-WebSocket-Protocol")
         if selected != subprotocol:
-            socket.discard()
+            opened.discard()
             raise WSError(f"the server doesn't speak {subprotocol}")
-        return socket
+        return opened
 
     def send_text(self, text: bytes) -> None:
         if not self._is_closing and self._transport is not None:
@@ -171,6 +166,35 @@ class WebSocket(WSListener):
 
     # The parts.
 
+    async def _connect(self, url: str, subprotocol: str, tls: ssl.SSLContext | None) -> None:
+        tcp: socket.socket | None = None
+
+        async def connect_tcp(address: WSParsedURL) -> socket.socket:
+            nonlocal tcp
+            tcp = await _connect_tcp(address.host, address.port)
+            return tcp
+
+        try:
+            await ws_connect(
+                lambda: self,
+                url,
+                ssl_context=tls,
+                extra_headers={"Sec-WebSocket-Protocol": subprotocol},
+                websocket_handshake_timeout=None,
+                enable_auto_pong=False,  # it would answer invalid ones too
+                max_frame_size=self._limits.message_bytes_max,
+                max_redirects=0,  # they could lead from TLS to none
+                read_buffer_init_size=_READ_BUFFER_BYTES,
+                socket_factory=connect_tcp,
+                use_aiofastnet=False,  # its buffers are not uvloop's, whose bounds are used here
+            )
+        except BaseException:
+            # picows leaves the connection open when the handshake is cancelled.
+            if tcp is not None:
+                with suppress(OSError):
+                    tcp.shutdown(socket.SHUT_RDWR)
+            raise
+
     def _receive_fragment(self, port: WebSocketPort, frame: WSFrame) -> None:
         if (frame.msg_type is WSMsgType.CONTINUATION) == (self._fragments is None):
             self._close(CloseCode.PROTOCOL_ERROR)
@@ -204,3 +228,23 @@ class WebSocket(WSListener):
             self._code = code
         self._transport.send_close(int(code))  # type: ignore[arg-type]  # it takes any code
         self._timer = self._loop.call_later(self._limits.close_timeout_s, self._transport.disconnect, False)
+
+
+async def _connect_tcp(host: str, port: int) -> socket.socket:
+    """Raises OSError: of the last address, where there are several."""
+    loop = asyncio.get_running_loop()
+    error: OSError = ConnectionError(f"{host} has no address.")
+    for family, kind, protocol, _, address in await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+        tcp = socket.socket(family, kind, protocol)
+        try:
+            tcp.setblocking(False)
+            await loop.sock_connect(tcp, address)
+        except OSError as refusal:
+            tcp.close()
+            error = refusal
+        except BaseException:
+            tcp.close()
+            raise
+        else:
+            return tcp
+    raise error

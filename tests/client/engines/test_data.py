@@ -16,6 +16,7 @@ from sheetbend.client.engines.base import (
     EngineError,
     IceConfiguration,
     IceServer,
+    LocalTrack,
     RebuildNeededError,
 )
 from tests.client.engines.calls import ENGINES, PAIRS, Channel, End, calling
@@ -328,16 +329,23 @@ async def test_close_may_come_at_any_moment(name: str) -> None:
 
 
 @each
+@pytest.mark.parametrize(("what", "times"), [("data", 100), ("media", 20)])
 @asynchronous
-async def test_50_calls_leave_no_threads_descriptors_or_tasks(name: str) -> None:
+async def test_calls_leave_no_threads_descriptors_or_tasks(name: str, what: str, times: int) -> None:
     async def call() -> None:
         async with calling((name, name)) as ends:
-            await open_channels(ends)
+            if what == "data":
+                await open_channels(ends)
+                return
+            ends[0].connection.add_track(LocalTrack("audio"), "0")
+            ends[0].connection.add_track(LocalTrack("video"), "0")
+            await ends[1].until(lambda it: len(it.tracks) == 2)
+            await ends[1].connected()
 
     for _ in range(5):
         await call()
     before = await resources()
-    for _ in range(50):
+    for _ in range(times):
         await call()
     after = await resources()
     assert after[0] <= before[0] + 1, "threads"

@@ -15,6 +15,8 @@ __all__ = ["load_engine"]
 def load_engine(name: str) -> Engine:
     """The engine `wrtc` (libwebrtc: the default) or `aiortc` (all in Python: slower, no restart of ICE).
 
+        async with connect(url, engine=load_engine("aiortc")) as room: ...
+
     Cheap: what libwebrtc needs is shared by all engines of a process, and begins with the first connection.
 
     Raises `EngineError` `engine_missing`.

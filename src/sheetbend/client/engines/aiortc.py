@@ -13,12 +13,15 @@ It is the slower engine (a tenth of libwebrtc's throughput) and lacks some of wh
   transport: `RebuildNeededError`. It is that of the data channels if they were negotiated before any track.
 - Everything goes over one transport (RFC 9143); who can't bundle can't be talked to.
 - Names of mDNS are resolved by it, within a second or not at all; nothing waits for that.
+- Its queue before a decoder has no end: it gets one that has (`Undecoded`).
 """
 
 from __future__ import annotations
 
 import asyncio
+import queue
 import re
+import threading
 import time
 import weakref
 from collections import deque
@@ -47,9 +50,13 @@ from .base import (
     Statistics,
 )
 from .descriptions import (
+    CANDIDATES_MAX,
     Section,
+    candidates_of,
     ice_fragment,
     ice_fragments,
+    is_reachable,
+    max_message_bytes,
     may_send,
     read_sections,
     require_name,
@@ -60,6 +67,7 @@ from .descriptions import (
     without_candidates,
     without_rejected,
 )
+from .sound import RATE, Resampling
 from .tracks import AUDIO_FRAMES_MAX, VIDEO_FRAMES_MAX, FrameQueue, LocalTrack, RemoteTrack
 
 if TYPE_CHECKING:
@@ -73,7 +81,8 @@ BUFFER_BYTES_MAX = 1 << 24
 """What may wait to be sent on a channel."""
 UNSENT_FRAMES_MAX = {"audio": 50, "video": 2}
 """Frames that wait for the encoder; the oldest is dropped for a newer one."""
-RATE = 48_000
+UNDECODED_FRAMES_MAX = 60
+"""Frames that wait for the decoder: two seconds of video, one of audio."""
 VIDEO_RATE = 90_000
 GAP_US = 5_000_000
 """A picture so much later than the one before is of another clock."""
@@ -109,22 +118,27 @@ class Pipe(MediaStreamTrack):
     def __init__(self, kind: MediaKind) -> None:
         super().__init__()
         self.kind = kind
-        self._frames: deque[Frame] = deque(maxlen=UNSENT_FRAMES_MAX[kind])
+        self._frames: deque[tuple[Frame, int]] = deque(maxlen=UNSENT_FRAMES_MAX[kind])
+        """Each with its time: of audio in samples, of video in µs."""
         self._waiter: asyncio.Future[None] | None = None
         self._samples = 0
-        self._shape: tuple[str, int, str] | None = None
-        self._resampler: av.AudioResampler | None = None
+        self._resampling = Resampling(("stereo",))
         self._offset_us: int | None = None
         self._last_us = 0
         self._pushed_at = 0.0
 
     async def recv(self) -> Frame:
-        while not self._frames:
-            if self.readyState != "live":
-                raise MediaStreamError
-            self._waiter = asyncio.get_running_loop().create_future()
-            await self._waiter
-        return self._frames.popleft()
+        while True:
+            while not self._frames:
+                if self.readyState != "live":
+                    raise MediaStreamError
+                self._waiter = asyncio.get_running_loop().create_future()
+                await self._waiter
+            frame, at = self._frames.popleft()
+            if isinstance(frame, av.AudioFrame):
+                return _sound(frame, at)
+            with suppress(av.FFmpegError, ValueError):  # It can't be converted.
+                return await asyncio.to_thread(_picture, frame, at)
 
     def stop(self) -> None:
         super().stop()
@@ -132,34 +146,19 @@ class Pipe(MediaStreamTrack):
 
     def take(self, frame: Frame) -> None:
         if isinstance(frame, av.AudioFrame):
-            self._frames.extend(self._sound(frame))
+            for part in self._resampling.frames(frame):
+                self._frames.append((part, self._samples))
+                self._samples += part.samples
         else:
-            self._frames.append(self._picture(frame))
+            self._frames.append((frame, self._time_us(frame)))
         self._wake()
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
-    def _sound(self, frame: av.AudioFrame) -> list[av.AudioFrame]:
-        """Copies, whose times go on evenly: the encoder takes no others."""
-        shape = (frame.format.name, frame.sample_rate, frame.layout.name)
-        if self._resampler is None or shape != self._shape:
-            self._shape = shape
-            self._resampler = av.AudioResampler("s16", "stereo", RATE)
-        source = av.AudioFrame.from_ndarray(frame.to_ndarray(), frame.format.name, frame.layout.name)
-        source.sample_rate = frame.sample_rate
-        parts = self._resampler.resample(source)
-        for part in parts:
-            part.pts, part.time_base = self._samples, Fraction(1, RATE)
-            self._samples += part.samples
-        return parts
-
-    def _picture(self, frame: av.VideoFrame) -> av.VideoFrame:
-        """A copy: the time and the kind of picture are set in it."""
-        picture = frame.reformat(width=frame.width & ~1, height=frame.height & ~1, format="yuv420p")
-        if picture is frame:
-            picture = av.VideoFrame.from_ndarray(frame.to_ndarray(), "yuv420p")
+    def _time_us(self, frame: av.VideoFrame) -> int:
+        """That never goes back, whatever clocks the frames are of."""
         now = time.monotonic()
         at = int(now * 1_000_000)
         if frame.pts is not None and frame.time_base is not None:
@@ -169,8 +168,38 @@ class Pipe(MediaStreamTrack):
         elif not self._last_us < at + self._offset_us < self._last_us + GAP_US:
             self._offset_us = self._last_us + max(1, int((now - self._pushed_at) * 1_000_000)) - at
         self._last_us, self._pushed_at = at + self._offset_us, now
-        picture.pts, picture.time_base = self._last_us, Fraction(1, 1_000_000)
-        return picture
+        return self._last_us
+
+
+def _sound(frame: av.AudioFrame, at: int) -> av.AudioFrame:
+    """A copy, whose time goes on evenly: the encoder takes no other."""
+    copy = av.AudioFrame.from_ndarray(frame.to_ndarray(), frame.format.name, frame.layout.name)
+    copy.sample_rate, copy.pts, copy.time_base = RATE, at, Fraction(1, RATE)
+    return copy
+
+
+def _picture(frame: av.VideoFrame, time_us: int) -> av.VideoFrame:
+    """A copy: the time and the kind of picture are set in it."""
+    picture = frame.reformat(width=frame.width & ~1, height=frame.height & ~1, format="yuv420p")
+    if picture is frame:
+        picture = av.VideoFrame.from_ndarray(frame.to_ndarray(), "yuv420p")
+    picture.pts, picture.time_base = time_us, Fraction(1, 1_000_000)
+    return picture
+
+
+class Undecoded(queue.Queue[Any]):
+    """What waits for a decoder. If that is too slow, the newest is dropped and a picture asked for that needs none of
+    those before."""
+
+    def __init__(self, incomplete: threading.Event) -> None:
+        super().__init__()
+        self._incomplete = incomplete
+
+    def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:
+        if item is not None and self.qsize() >= UNDECODED_FRAMES_MAX:
+            self._incomplete.set()
+        else:
+            super().put(item, block, timeout)
 
 
 class AiortcChannel:
@@ -223,7 +252,7 @@ class AiortcChannel:
         if isinstance(data, bytes) and not self._connection.is_closed:
             self.received[0] += 1
             self.received[1] += len(data)
-            self._port.message(data)
+            self._connection.tell(lambda: self._port.message(data))
 
 
 class Place:
@@ -311,6 +340,10 @@ class AiortcConnection:
         self._negotiated: tuple[Literal["offer", "answer"], str] | None = None
         """The newest description of ours that both ends agreed on."""
         self._rejected: set[str] = set()
+        self._message_bytes_max = MESSAGE_BYTES_MAX
+        self._by_name = configuration.transport_policy == "all"
+        self._candidates = 0
+        """How many of the other end's came after its newest description."""
         self._found: list[str] = []
         self._found_all = False
         self._native = aiortc.RTCPeerConnection(_configuration(configuration))
@@ -341,8 +374,7 @@ class AiortcConnection:
 
     @property
     def max_message_bytes(self) -> int:
-        found = re.search(r"^a=max-message-size:(\d+)", self._remote or "", re.MULTILINE)
-        return MESSAGE_BYTES_MAX if self._remote is None else min(int(found[1]) if found else 1 << 16, 1 << 30)
+        return self._message_bytes_max
 
     async def offer(self, *, restart_ice: bool = False) -> str:
         if restart_ice:
@@ -385,8 +417,13 @@ class AiortcConnection:
                 native = candidate_from_sdp(text.removeprefix("candidate:"))
             except (AssertionError, ValueError, IndexError) as error:
                 raise EngineError("candidate_invalid", "That is no candidate.") from error
-        if native is None or native.protocol.lower() == "udp":  # aiortc has no others
-            self._spawn(self._try_candidate(native))
+        if native is not None:
+            self._candidates += 1
+            if native.protocol.lower() != "udp":  # aiortc has no others
+                return
+            if self._candidates > CANDIDATES_MAX or not is_reachable(text, by_name=self._by_name):
+                return
+        self._spawn(self._try_candidate(native))
 
     def restart_ice(self) -> None:
         raise RebuildNeededError("This engine can't restart ICE.")
@@ -426,7 +463,7 @@ class AiortcConnection:
 
     def expect(self, kind: MediaKind) -> None:
         self._require("stable", "have-local-offer", "have-remote-offer")
-        self._places.append(Place(self._native.addTransceiver(kind, "recvonly")))
+        self._places.append(self._place(self._native.addTransceiver(kind, "recvonly")))
         self.check()
 
     def set_receiving(self, receives: bool) -> None:
@@ -489,8 +526,13 @@ class AiortcConnection:
     # For channels and senders
 
     def tell(self, callback: Callable[[], None]) -> None:
-        if not self.is_closed:
+        if self.is_closed:
+            return
+        try:
             callback()
+        except Exception as error:  # aiortc would end the connection.
+            message = f"Exception in {callback!r}"
+            self._loop.call_exception_handler({"message": message, "exception": error})
 
     def check(self) -> None:
         """Says soon that negotiation is needed, if it still is then."""
@@ -504,7 +546,7 @@ class AiortcConnection:
     async def _operation(self, *states: SignalingState) -> AsyncIterator[None]:
         async with self._chain:
             if self._describing is not None:
-                await self._describing
+                await asyncio.wait([self._describing])  # It is cancelled by `close`, but whoever waits for it isn't.
             self._require(*states)
             try:
                 yield
@@ -599,9 +641,11 @@ class AiortcConnection:
                 raise RebuildNeededError("This engine can't go back to where it was before that offer.") from None
             raise
         self._remote = sdp
+        self._message_bytes_max = max_message_bytes(sdp)
+        self._candidates = 0
         self._rejected = {section.mid for section in sections if section.rejected}
         self._follow(sections)
-        for line in re.findall(r"^a=(candidate:[^\r\n]+)", sdp, re.MULTILINE):
+        for line in candidates_of(sdp):
             with suppress(EngineError):
                 await self.add_candidate(Candidate(line))
         if "a=end-of-candidates" in sdp:
@@ -639,13 +683,21 @@ class AiortcConnection:
                 break
         else:
             pipe = Pipe(kind)
-            place = Place(self._native.addTransceiver(pipe, "sendrecv"))
+            place = self._place(self._native.addTransceiver(pipe, "sendrecv"))
             place.pipe = pipe
             self._places.append(place)
         if place.pipe is None:
             place.pipe = Pipe(kind)
             place.native.sender.replaceTrack(place.pipe)
         return place
+
+    @staticmethod
+    def _place(native: aiortc.RTCRtpTransceiver) -> Place:
+        """Before its decoder begins, which is when the connection does."""
+        receiver = cast(Any, native.receiver)
+        if receiver._RTCRtpReceiver__decoder_thread is None:
+            receiver._RTCRtpReceiver__decoder_queue = Undecoded(receiver._RTCRtpReceiver__decoder_error)
+        return Place(native)
 
     def _prepare(self) -> None:
         for place in self._places:
@@ -658,7 +710,7 @@ class AiortcConnection:
         known = {place.native: place for place in self._places}
         for native in self._native.getTransceivers():
             if native not in known:
-                known[native] = Place(native)
+                known[native] = self._place(native)
                 self._places.append(known[native])
         by_mid = {place.native.mid: place for place in self._places}
         for section in sections:
@@ -669,7 +721,8 @@ class AiortcConnection:
             sends = may_send(section)
             if not sends or (names and names != (section.stream_ids, section.track_id)):
                 self._end_track(place)
-            if sends and self._receives and place.remote is None:
+            # aiortc has no track where it reads the section as one that sends nothing.
+            if sends and self._receives and place.remote is None and place.native.receiver.track is not None:
                 self._begin_track(place, section)
             if section.rejected and place.sender is not None:
                 place.sender.move(self._free_place(place.kind))
@@ -691,11 +744,14 @@ class AiortcConnection:
     async def _read_frames(place: Place) -> None:
         """For as long as the place lives, whether somebody listens or not: aiortc's own queue has no bound."""
         track = place.native.receiver.track
+        resampling = Resampling()
         with suppress(MediaStreamError):
             while True:
                 frame = await track.recv()
                 if place.remote is not None:
-                    cast(FrameQueue, place.remote.frames).put(cast("Frame", frame))
+                    frames = resampling.frames(frame) if isinstance(frame, av.AudioFrame) else [frame]
+                    for one in frames:
+                        cast(FrameQueue, place.remote.frames).put(cast("Frame", one))
 
     async def _try_candidate(self, candidate: aiortc.RTCIceCandidate | None) -> None:
         transport = self._transport()
@@ -719,7 +775,7 @@ class AiortcConnection:
     def _set_state(self, state: ConnectionState) -> None:
         if state != self._state and not self.is_closed:
             self._state = state
-            self._port.connection_state_changed(state)
+            self.tell(lambda: self._port.connection_state_changed(state))
 
     def _say_if_needed(self) -> None:
         self._is_checking = False

@@ -80,7 +80,7 @@ def _nothing(*_: object) -> None:
 @dataclass
 class ConnectionPort:
     """What a peer connection tells its owner: on the loop's thread, in order, never within a call of the owner's, and
-    never after `close`.
+    never after `close`. What a callback raises goes to the loop's exception handler, and harms nothing else.
 
     - `candidate`: one of ours was found; None: that were all of this gathering. Those found are in
       `local_description` as well.
@@ -201,8 +201,9 @@ class PeerConnection(Protocol):
     async def add_candidate(self, candidate: Candidate | None) -> None:
         """One of the other end's; needs its description first. None or an empty one: there will be no more.
 
-        A name of mDNS (`….local`) is resolved where the engine does so, and dropped where it doesn't; nothing waits for
-        it.
+        A name of mDNS (`….local`) is resolved where the engine does so, and dropped where it doesn't and where only
+        relays are to be used; nothing waits for it. Other names are dropped, and what is more than 256 after one
+        description.
         Raises `EngineError`: `candidate_invalid`, `wrong_state`.
         """
         ...

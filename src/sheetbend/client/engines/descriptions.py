@@ -2,25 +2,37 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 __all__ = [
+    "CANDIDATES_MAX",
     "Section",
+    "candidates_of",
     "ice_fragment",
     "ice_fragments",
+    "is_reachable",
+    "max_message_bytes",
     "may_send",
     "read_sections",
     "require_name",
     "with_agreed_numbers",
     "with_candidates",
+    "with_reachable_candidates",
     "with_rejected",
     "with_streams",
     "without_candidates",
     "without_rejected",
 ]
 
+CANDIDATES_MAX = 256
+"""Of the other end's, after each of its descriptions; those that are more are dropped. A pair is tried for each of them
+and each of ours."""
+MESSAGE_BYTES_MAX = 1 << 30
+"""What is believed of whoever takes messages of any size."""
+_MESSAGE_BYTES_STANDARD = 1 << 16
 _NAME = re.compile(r"[!#$%&'*+.^_`{|}~0-9A-Za-z-]{1,64}")
 _DIRECTIONS = ("sendrecv", "sendonly", "recvonly", "inactive")
 
@@ -72,6 +84,46 @@ def _read_section(lines: list[str], direction: str) -> Section:
 def may_send(section: Section) -> bool:
     """Whether whoever wrote it sends media there."""
     return not section.rejected and section.direction in ("sendrecv", "sendonly")
+
+
+def max_message_bytes(sdp: str) -> int:
+    """The largest message that whoever wrote it takes (RFC 8841, section 6.1, where 0 is any)."""
+    found = re.search(r"^a=max-message-size:0*([0-9]*)", sdp, re.MULTILINE)
+    if found is None:
+        return _MESSAGE_BYTES_STANDARD
+    digits = found[1]
+    return int(digits) if digits and len(digits) < len(str(MESSAGE_BYTES_MAX)) else MESSAGE_BYTES_MAX
+
+
+def is_reachable(candidate: str, *, by_name: bool) -> bool:
+    """Whether a candidate has an address, or, if `by_name`, a name of mDNS.
+
+    Others are ignored (RFC 8839, section 5.1): to look up a name that the other end chose would tell it whose resolver
+    asks, though only relays are to be used. One that can't be read is left to the engine to refuse.
+    """
+    fields = candidate.split()
+    address = fields[4] if len(fields) > 5 else "0.0.0.0"
+    if address.lower().removesuffix(".").endswith(".local"):
+        return by_name
+    try:
+        ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    return True
+
+
+def candidates_of(sdp: str) -> list[str]:
+    return re.findall(r"^a=(candidate:[^\r\n]*)", sdp, re.MULTILINE)
+
+
+def with_reachable_candidates(sdp: str, *, by_name: bool) -> str:
+    """The description without candidates that aren't `is_reachable`, and with `CANDIDATES_MAX` at most."""
+    left = iter(range(CANDIDATES_MAX))
+
+    def kept(found: re.Match[str]) -> str:
+        return found[0] if is_reachable(found[1], by_name=by_name) and next(left, None) is not None else ""
+
+    return re.sub(r"^a=(candidate:[^\r\n]*)\r?\n", kept, sdp, flags=re.MULTILINE)
 
 
 def ice_fragment(sdp: str) -> str:

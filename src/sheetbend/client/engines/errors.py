@@ -15,7 +15,7 @@ class EngineError(SheetbendError):
     - `description_invalid`: a session description that can't be read, or doesn't fit what was negotiated
     - `candidate_invalid`: a candidate that can't be read
     - `wrong_state`: not now: an answer without an offer, an offer over another one, anything on what is closed
-    - `frame_invalid`: a frame of the wrong kind
+    - `frame_invalid`: a frame of the wrong kind, or an empty one
     - `message_too_large`, `channel_full`, `channel_closed`: a message that was not sent
     - `rebuild_needed`: only `RebuildNeededError`
     """

@@ -96,6 +96,9 @@ class FrameQueue:
 class RemoteTrack:
     """One that the other end sends.
 
+        async for frame in track:
+            picture = frame.to_ndarray(format="rgb24")
+
     `frames` are `av.VideoFrame` (yuv420p) or `av.AudioFrame` (s16, packed, 48 kHz; `frame.sample_rate` and
     `frame.layout.nb_channels` say so), each with `pts` and `time_base`, which begin anywhere and go on evenly;
     `to_ndarray` makes numpy arrays of them.
@@ -122,6 +125,10 @@ class RemoteTrack:
 class LocalTrack:
     """One that is sent by whoever it is added to (`PeerConnection.add_track`).
 
+        track = LocalTrack("video")
+        await room.publish(track)
+        track.push(frame)
+
     `push` is for a source, on the loop's thread. Nothing is paced: audio must come as fast as it plays, silence
     included, for what isn't pushed takes no time at the other end; video is sent as it comes. The time of a frame is
     its `pts` times its `time_base`, if it has both, on one clock for all tracks that belong together; else that of the
@@ -134,13 +141,20 @@ class LocalTrack:
         self._takers: list[Callable[[Frame], None]] = []
 
     def push(self, frame: Frame) -> None:
-        """Video of any format that PyAV can make yuv420p of; audio of any format, rate and layout (`s16`, 48 kHz,
+        """Give it a frame.
+
+            track.push(av.VideoFrame.from_ndarray(picture, format="rgb24"))
+
+        Video of any format that PyAV can make yuv420p of; audio of any format, rate and layout (`s16`, 48 kHz,
         mono or stereo costs least).
 
-        Raises `EngineError` `frame_invalid` for a frame of another kind.
+        A frame isn't to be changed afterwards: it may be converted on a thread. One that PyAV can't convert is dropped.
+        Raises `EngineError` `frame_invalid` for a frame of another kind, and for an empty one.
         """
         if (type(frame).__name__ == "AudioFrame") != (self.kind == "audio"):  # PyAV isn't imported for this.
-            raise EngineError("frame_invalid", f"An {self.kind} track takes no {type(frame).__name__}.")
+            raise EngineError("frame_invalid", f"A track of {self.kind} takes no {type(frame).__name__}.")
+        if not frame.planes:
+            raise EngineError("frame_invalid", "There is nothing in that frame.")
         for take in tuple(self._takers):
             take(frame)
 

@@ -4,7 +4,8 @@ It has all that `base` asks for. What is done here besides translating:
 
 - The names of streams and tracks are ours to choose: they are put into the descriptions that are handed out.
 - What neither side uses any more is stopped, so that its place in the description can be used again.
-- Pictures in other formats than yuv420p are converted on a thread.
+- Pictures in other formats than yuv420p are converted on a thread, and large ones copied there.
+- Candidates with names are taken out of descriptions unless they are of mDNS and may be looked up.
 
 Names of mDNS are asked of the system's resolver, on a thread of libwebrtc's; one that isn't found is dropped.
 """
@@ -13,16 +14,16 @@ from __future__ import annotations
 
 import asyncio
 import atexit
-import contextlib
 import weakref
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 import av
 import numpy as np
+import numpy.typing as npt
 import webrtc
 
 from .base import (
@@ -36,7 +37,17 @@ from .base import (
     SignalingState,
     Statistics,
 )
-from .descriptions import read_sections, require_name, with_streams
+from .descriptions import (
+    CANDIDATES_MAX,
+    Section,
+    candidates_of,
+    is_reachable,
+    read_sections,
+    require_name,
+    with_reachable_candidates,
+    with_streams,
+)
+from .sound import Resampling
 from .tracks import AUDIO_FRAMES_MAX, VIDEO_FRAMES_MAX, LocalTrack, RemoteTrack
 
 if TYPE_CHECKING:
@@ -44,12 +55,20 @@ if TYPE_CHECKING:
 
 __all__ = ["WrtcEngine"]
 
-PICTURES_WAITING_MAX = 2
-"""That wait to be converted; the oldest is dropped for a newer one."""
+Result = TypeVar("Result")
+
+PIXELS_AT_ONCE_MAX = 1920 * 1088
+"""Of a picture that is handed over in the call that brings it, which takes 1 ms; a larger one is on the thread."""
 MICROSECONDS = Fraction(1, 1_000_000)
-RATE = 48_000
-_SENDABLE = ("yuv420p",)
-_FORMATS = {"I420": "yuv420p", "I422": "yuv422p", "I444": "yuv444p", "NV12": "nv12"}
+_FORMATS = {
+    "I420": "yuv420p",
+    "I422": "yuv422p",
+    "I444": "yuv444p",
+    "NV12": "nv12",
+    "I420P10": "yuv420p10le",
+    "I422P10": "yuv422p10le",
+    "I444P10": "yuv444p10le",
+}
 _REFUSALS = (webrtc.PythonWebRTCException, TypeError, ValueError)
 
 
@@ -79,7 +98,7 @@ class WrtcEngine:
         for connection in list(self._connections):
             connection.close()
         if self._worker is not None:
-            self._worker.shutdown(cancel_futures=True)
+            self._worker.shutdown(wait=False, cancel_futures=True)
             self._worker = None
 
     def take_source(self, track: LocalTrack) -> Source:
@@ -125,7 +144,11 @@ class Source:
         self.native.stop()
 
     def _write(self, chunk: webrtc.VideoFrame | webrtc.AudioData) -> None:
-        self._writer.write(chunk).add_done_callback(_look)
+        def end(future: asyncio.Future[None]) -> None:
+            _look(future)
+            chunk.close()  # The track may have ended before it took it.
+
+        self._writer.write(chunk).add_done_callback(end)
 
     def _time_us(self, frame: Frame) -> int:
         if frame.pts is None or frame.time_base is None:
@@ -138,11 +161,10 @@ class AudioSource(Source):
 
     def __init__(self, engine: WrtcEngine, track: LocalTrack) -> None:
         super().__init__(engine, track)
-        self._shape: tuple[str, int, str] | None = None
-        self._resampler: av.AudioResampler | None = None
+        self._resampling = Resampling()
 
     def take(self, frame: Frame) -> None:
-        for part in self._sendable(cast(av.AudioFrame, frame)):
+        for part in self._resampling.frames(cast(av.AudioFrame, frame)):
             channels = part.layout.nb_channels
             init = webrtc.AudioDataInit(
                 format="s16",
@@ -154,59 +176,65 @@ class AudioSource(Source):
             )
             self._write(webrtc.AudioData(init))
 
-    def _sendable(self, frame: av.AudioFrame) -> list[av.AudioFrame]:
-        if frame.format.name == "s16" and frame.sample_rate == RATE and frame.layout.nb_channels in (1, 2):
-            return [frame]
-        shape = (frame.format.name, frame.sample_rate, frame.layout.name)
-        if self._resampler is None or shape != self._shape:
-            self._shape = shape
-            self._resampler = av.AudioResampler("s16", "mono" if frame.layout.nb_channels == 1 else "stereo", RATE)
-        return self._resampler.resample(frame)
-
 
 class VideoSource(Source):
     kind = "video"
 
     def __init__(self, engine: WrtcEngine, track: LocalTrack) -> None:
         super().__init__(engine, track)
-        self._waiting: deque[av.VideoFrame] = deque()
+        self._next: tuple[av.VideoFrame, int] | None = None
+        """What waits while another one is on the thread; it is dropped for a newer one."""
+        self._is_converting = False
 
     def take(self, frame: Frame) -> None:
         picture = cast(av.VideoFrame, frame)
-        if picture.format.name in _SENDABLE and not self._waiting:
-            self._send(picture)
-            return
-        self._waiting.append(picture)
-        if len(self._waiting) > PICTURES_WAITING_MAX:
-            self._waiting.popleft()
+        time_us = self._time_us(picture)
+        if self._is_converting:
+            self._next = picture, time_us
+        elif picture.format.name == "yuv420p" and picture.width * picture.height <= PIXELS_AT_ONCE_MAX:
+            self._write(_chunk(picture, time_us))
         else:
-            self.engine.convert(self._convert)
+            self._convert_soon(picture, time_us)
 
-    def _convert(self) -> None:
+    def _convert_soon(self, picture: av.VideoFrame, time_us: int) -> None:
+        self._is_converting = True
+        self.engine.convert(lambda: self._convert(picture, time_us))
+
+    def _convert(self, picture: av.VideoFrame, time_us: int) -> None:
         """On the thread."""
-        picture = self._waiting[0].reformat(format="yuv420p")
-        with contextlib.suppress(RuntimeError):  # The loop is closed.
-            self._loop.call_soon_threadsafe(self._send_converted, picture)
+        chunk = None
+        try:
+            chunk = _chunk(picture.reformat(format="yuv420p"), time_us)
+        finally:
+            try:
+                self._loop.call_soon_threadsafe(self._converted, chunk)
+            except RuntimeError:  # The loop is closed.
+                if chunk is not None:
+                    chunk.close()
 
-    def _send_converted(self, picture: av.VideoFrame) -> None:
-        self._waiting.popleft()
-        if self.users:
-            self._send(picture)
+    def _converted(self, chunk: webrtc.VideoFrame | None) -> None:
+        self._is_converting = False
+        waiting, self._next = self._next, None
+        if not self.users:
+            if chunk is not None:
+                chunk.close()
+            return
+        if chunk is not None:
+            self._write(chunk)
+        if waiting is not None:
+            self._convert_soon(*waiting)
 
-    def _send(self, picture: av.VideoFrame) -> None:
-        layout = []
-        at = 0
-        for plane in picture.planes:
-            layout.append(webrtc.PlaneLayout(at, plane.line_size))
-            at += plane.buffer_size
-        init = webrtc.VideoFrameBufferInit(
-            format="I420",
-            coded_width=picture.width,
-            coded_height=picture.height,
-            timestamp=self._time_us(picture),
-            layout=layout,
-        )
-        self._write(webrtc.VideoFrame(b"".join(map(bytes, picture.planes)), init))
+
+def _chunk(picture: av.VideoFrame, time_us: int) -> webrtc.VideoFrame:
+    layout = []
+    at = 0
+    for plane in picture.planes:
+        layout.append(webrtc.PlaneLayout(at, plane.line_size))
+        at += plane.buffer_size
+    init = webrtc.VideoFrameBufferInit(
+        format="I420", coded_width=picture.width, coded_height=picture.height, timestamp=time_us, layout=layout
+    )
+    return webrtc.VideoFrame(b"".join(map(memoryview, picture.planes)), init)
 
 
 class ProcessorFrames:
@@ -217,6 +245,9 @@ class ProcessorFrames:
         self._processor = webrtc.MediaStreamTrackProcessor(webrtc.MediaStreamTrackProcessorInit(track, self.frames_max))
         self._reader = self._processor.readable.get_reader()
         self._ended = False
+        self._ready: deque[Frame] = deque()
+        """Made of what was read already; resampling may make several of one."""
+        self._resampling = Resampling()
 
     @property
     def dropped(self) -> int:
@@ -226,14 +257,19 @@ class ProcessorFrames:
         return self
 
     async def __anext__(self) -> Frame:
-        if self._ended:
-            raise StopAsyncIteration
-        result = await self._reader.read()
-        media = result.value
-        if result.done or media is None:
-            raise StopAsyncIteration
-        with media:
-            return _sound(media) if isinstance(media, webrtc.AudioData) else await _picture(media)
+        while not self._ready:
+            if self._ended:
+                raise StopAsyncIteration
+            result = await self._reader.read()
+            media = result.value
+            if result.done or media is None:
+                raise StopAsyncIteration
+            with media:
+                if isinstance(media, webrtc.AudioData):
+                    self._ready.extend(self._resampling.frames(_sound(media)))
+                else:
+                    self._ready.append(await _picture(media))
+        return self._ready.popleft()
 
     def end(self) -> None:
         if not self._ended:
@@ -249,16 +285,22 @@ async def _picture(media: webrtc.VideoFrame) -> av.VideoFrame:
     if name == "yuv420p" and width % 2 == 0 and height % 2 == 0:
         picture = av.VideoFrame.from_numpy_buffer(data.reshape(height * 3 // 2, width), "yuv420p")
     else:
-        picture = av.VideoFrame(width, height, name)
-        for plane, place in zip(picture.planes, planes, strict=True):
-            rows = np.zeros((plane.height, plane.line_size), np.uint8)
-            stride = place.stride
-            source = data[place.offset : place.offset + stride * plane.height].reshape(plane.height, stride)
-            rows[:, :stride] = source
-            plane.update(rows.tobytes())
-        picture = picture.reformat(format="yuv420p")
+        picture = await asyncio.to_thread(_repacked, data, planes, width, height, name)
     picture.pts, picture.time_base = media.timestamp, MICROSECONDS
     return picture
+
+
+def _repacked(
+    data: npt.NDArray[np.uint8], planes: list[webrtc.PlaneLayout], width: int, height: int, name: str
+) -> av.VideoFrame:
+    picture = av.VideoFrame(width, height, name)
+    for plane, place in zip(picture.planes, planes, strict=True):
+        rows = np.zeros((plane.height, plane.line_size), np.uint8)
+        stride = place.stride
+        source = data[place.offset : place.offset + stride * plane.height].reshape(plane.height, stride)
+        rows[:, :stride] = source
+        plane.update(rows.tobytes())
+    return picture.reformat(format="yuv420p")
 
 
 def _sound(media: webrtc.AudioData) -> av.AudioFrame:
@@ -335,7 +377,7 @@ class WrtcSender:
         before, self.track = self.source, track
         self.source = None if track is None else self._connection.engine.take_source(track)
         try:
-            await self.native.replace_track(None if self.source is None else self.source.native)
+            await self._connection.done(self.native.replace_track(None if self.source is None else self.source.native))
         except webrtc.InvalidStateError as error:
             raise EngineError("wrong_state", "This sender was stopped.") from error
         finally:
@@ -368,6 +410,11 @@ class WrtcConnection:
         self._expected: set[webrtc.RTCRtpTransceiver] = set()
         self._receives = True
         self._has_route = False
+        self._by_name = configuration.transport_policy == "all"
+        self._candidates = 0
+        """How many of the other end's came after its newest description."""
+        self._sections: dict[str, Section] = {}
+        """Of its newest description, by mid."""
         try:
             self._native = webrtc.RTCPeerConnection(_configuration(configuration))
         except _REFUSALS as error:
@@ -388,8 +435,8 @@ class WrtcConnection:
 
     @property
     def is_beyond_repair(self) -> bool:
-        sctp = self._native.sctp
-        return sctp is not None and sctp.transport.state == webrtc.RTCDtlsTransportState.failed
+        transport = self._transport()
+        return transport is not None and transport.state == webrtc.RTCDtlsTransportState.failed
 
     @property
     def local_description(self) -> str | None:
@@ -431,12 +478,16 @@ class WrtcConnection:
     async def add_candidate(self, candidate: Candidate | None) -> None:
         self._require("stable", "have-local-offer", "have-remote-offer")
         init = None
+        if candidate is not None and candidate.candidate:
+            self._candidates += 1
+            if self._candidates > CANDIDATES_MAX or not is_reachable(candidate.candidate, by_name=self._by_name):
+                return
         if candidate is not None:
             init = webrtc.RTCIceCandidateInit(
                 candidate.candidate, candidate.sdp_mid, candidate.sdp_m_line_index, candidate.username_fragment
             )
         try:
-            await self._native.add_ice_candidate(init)
+            await self.done(self._native.add_ice_candidate(init))
         except webrtc.InvalidStateError as error:
             raise EngineError("wrong_state", "A candidate came before any description.") from error
         except _REFUSALS as error:
@@ -452,6 +503,7 @@ class WrtcConnection:
             raise EngineError("wrong_state", "The peer connection is closed.") from error
         except _REFUSALS as error:
             raise EngineError("configuration_invalid", f"The engine refuses the ICE servers: {error}") from error
+        self._by_name = configuration.transport_policy == "all"
 
     def create_data_channel(
         self,
@@ -499,7 +551,7 @@ class WrtcConnection:
 
     async def get_stats(self) -> Statistics:
         self._require("stable", "have-local-offer", "have-remote-offer")
-        report = await self._native.get_stats()
+        report = await self.done(self._native.get_stats())
         return {id: stats.to_json() for id, stats in report.items()}  # noqa: A001
 
     async def is_turned(self) -> bool:
@@ -528,6 +580,15 @@ class WrtcConnection:
         if not self.is_closed:
             callback()
 
+    async def done(self, work: Awaitable[Result]) -> Result:
+        """What is under way as the connection is closed is cancelled; whoever waits for it isn't, and gets an error."""
+        future = asyncio.ensure_future(work)
+        future.add_done_callback(_look)
+        await asyncio.wait([future])
+        if future.cancelled():
+            raise EngineError("wrong_state", "The peer connection was closed meanwhile.")
+        return future.result()
+
     def remove(self, sender: WrtcSender) -> None:
         native = sender.let_go()
         if native is None or self.is_closed:
@@ -548,7 +609,7 @@ class WrtcConnection:
 
     async def _set_local(self) -> str:
         try:
-            await self._native.set_local_description()
+            await self.done(self._native.set_local_description())
         except _REFUSALS as error:
             self._require("stable", "have-local-offer", "have-remote-offer")
             raise EngineError("wrong_state", f"The engine can't describe itself: {error}") from error
@@ -558,12 +619,24 @@ class WrtcConnection:
         return description
 
     async def _set_remote(self, kind: Literal["offer", "answer", "rollback"], sdp: str) -> None:
+        sdp = with_reachable_candidates(sdp, by_name=self._by_name)
+        before = self._sections
+        if kind != "rollback":
+            self._sections = {section.mid: section for section in read_sections(sdp)}
         try:
-            await self._native.set_remote_description(webrtc.RTCSessionDescriptionInit(kind, sdp))
+            await self.done(self._native.set_remote_description(webrtc.RTCSessionDescriptionInit(kind, sdp)))
+            self._candidates = len(candidates_of(sdp))
         except _REFUSALS as error:
+            self._sections = before
             self._require("stable", "have-local-offer", "have-remote-offer")
             raise EngineError("description_invalid", f"The engine refuses the description: {error}") from error
         self._require("stable", "have-local-offer", "have-remote-offer")
+
+    def _transport(self) -> webrtc.RTCDtlsTransport | None:
+        """All have the same one; who has no data channels has it with the media."""
+        if self._native.sctp is not None:
+            return self._native.sctp.transport
+        return next((one.sender.transport for one in self._native.get_transceivers() if one.sender.transport), None)
 
     def _named(self, sdp: str) -> str:
         names = {}
@@ -619,10 +692,9 @@ class WrtcConnection:
     def _on_state(self, _: webrtc.Event) -> None:
         if self.is_closed:
             return
-        if not self._has_route and self._native.sctp is not None:
+        if not self._has_route and (transport := self._transport()) is not None:
             self._has_route = True
-            ice = self._native.sctp.transport.ice_transport
-            ice.on("selectedcandidatepairchange", lambda _: self.tell(self._port.rerouted))
+            transport.ice_transport.on("selectedcandidatepairchange", lambda _: self.tell(self._port.rerouted))
         self._port.connection_state_changed(self.connection_state)
 
     def _on_track(self, event: webrtc.RTCTrackEvent) -> None:
@@ -635,8 +707,7 @@ class WrtcConnection:
             self._refuse(transceiver)
             return
         self._end_track(transceiver)
-        sections = {section.mid: section for section in read_sections(self.remote_description or "")}
-        section = sections.get(transceiver.mid or "")
+        section = self._sections.get(transceiver.mid or "")
         kind: MediaKind = "audio" if event.track.kind == webrtc.MediaType.audio else "video"
         track = RemoteTrack(
             kind,
@@ -679,7 +750,7 @@ def _configuration(configuration: IceConfiguration) -> webrtc.RTCConfiguration:
     return webrtc.RTCConfiguration(servers, configuration.transport_policy)
 
 
-def _look(future: asyncio.Future[None]) -> None:
+def _look(future: asyncio.Future[Any]) -> None:
     """So that nobody complains that its exception was never seen: the track or the connection ended."""
     if not future.cancelled():
         future.exception()

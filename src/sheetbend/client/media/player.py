@@ -102,7 +102,12 @@ class MediaPlayer:
         await self._close()
 
     async def finished(self) -> None:
-        """Return when all is played. Raises `MediaError` for what can't be decoded. Never returns with `loop`."""
+        """Return when all is played. Raises `MediaError` for what can't be decoded. Never returns with `loop`.
+
+        ```python
+        await player.finished()
+        ```
+        """
         if self._task is not None:
             await asyncio.shield(self._task)
 

@@ -89,13 +89,22 @@ class MediaRecorder:
             self._thread.shutdown(wait=False)
 
     def add(self, track: RemoteTrack) -> None:
-        """Record this one too, from now until it ends."""
+        """Record this one too, from now until it ends.
+
+        case TrackReceived(_, track):
+            recorder.add(track)
+        """
         read = _Input(track.kind)
         self._inputs.append(read)
         self._readers.append(asyncio.create_task(self._read(read, track), name=f"recorder of {track.id}"))
 
     async def finished(self) -> None:
-        """Return when all tracks that were added have ended."""
+        """Return when all tracks that were added have ended.
+
+        ```python
+        await recorder.finished()
+        ```
+        """
         await asyncio.gather(*(asyncio.shield(reader) for reader in self._readers))
 
     async def _end(self, writer: asyncio.Task[None]) -> None:

@@ -81,6 +81,11 @@ class AudioSource(_Source):
     """Sound: `av.AudioFrame`, or arrays of int16 or of floats from -1 to 1, of the shape (samples,) or
     (samples, channels), at `sample_rate`.
 
+    ```python
+    async with AudioSource(speech()) as source:
+        await room.publish(source.track, label="voice")
+    ```
+
     Played without a gap: a piece is due when those before it are over, to the sample. Who has nothing to say gives
     silence.
     """
