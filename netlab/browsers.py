@@ -21,6 +21,7 @@ from .server import Server
 __all__ = ["SDK", "Person", "person"]
 
 SDK = ROOT / "web" / "sdk" / "dist" / "index.js"
+_BUILT = {"sdk.js": SDK, "sdk-files.js": SDK.parent / "files" / "index.js"}
 PAGES = Path(__file__).parent / "pages"
 
 FLAGS = [
@@ -77,5 +78,5 @@ def person(playwright: Playwright, peer: Peer) -> Iterator[Person]:
 
 def _serve(route: Route) -> None:
     name = route.request.url.split("?")[0].rsplit("/", 1)[1]
-    path = SDK if name == "sdk.js" else PAGES / name
+    path = _BUILT.get(name, PAGES / name)
     route.fulfill(body=path.read_bytes(), content_type=mimetypes.guess_type(name)[0] or "text/plain")

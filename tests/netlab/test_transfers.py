@@ -1,4 +1,4 @@
-"""Files between two Python members behind NATs, with a fault in the middle: `sheetbend send` and `receive` as they are."""
+"""Files of 200 MB between members behind NATs, with a fault in the middle: programs, commands and pages."""
 
 from __future__ import annotations
 
@@ -8,14 +8,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import sync_playwright
 
 from netlab import faults
-from netlab.lab import ROOT, Lab
+from netlab.browsers import Person, person
+from netlab.lab import ROOT, Lab, Peer
 from netlab.nat import PORT_RESTRICTED
+from netlab.requirements import missing_for_browsers
 from netlab.server import Server
 
 SIZE = 200_000_000
@@ -58,12 +61,35 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def sheetbend(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "sheetbend", *arguments, "--insecure"]
+@contextmanager
+def sheetbend(peer: Peer, command: str, *arguments: str | Path) -> Iterator[subprocess.Popen[str]]:
+    line = [sys.executable, "-m", "sheetbend", command, *map(str, arguments), "--insecure"]
+    process = peer.host.start(line, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def bytes_in(folder: Path) -> int:
     return sum(each.stat().st_size for each in folder.iterdir())
+
+
+def digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def break_off(fault: AbstractContextManager[None], done: Callable[[], int]) -> None:
+    """Let it happen once an eighth of the file is there, and last a while."""
+    deadline = time.monotonic() + TIMEOUT_S
+    while (size := done()) < FAULT_AT:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert size < SIZE, "it was there before anything happened"
+    with fault:
+        time.sleep(FAULT_LASTS_S)
 
 
 @pytest.mark.parametrize("engine", ["wrtc", "aiortc"])
@@ -72,28 +98,47 @@ def test_a_file_is_whole_whatever_the_network_does(
     lab: Lab, server: Server, file: Path, tmp_path: Path, fault: str, engine: str
 ) -> None:
     url = f"{server.url}r/{fault.replace(' ', '-')}-{engine}#a%20secret"
-    with ExitStack() as stack:
-
-        def start(peer_command: subprocess.Popen[str]) -> subprocess.Popen[str]:
-            stack.callback(peer_command.wait)
-            stack.callback(peer_command.kill)
-            return peer_command
-
-        receive = sheetbend("receive", url, "--folder", str(tmp_path), "--engine", engine)
-        receiving = start(lab.b.host.start(receive, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE))
-        send = sheetbend("send", str(file), url, "--engine", engine)
-        sending = start(lab.a.host.start(send, cwd=ROOT, stderr=subprocess.DEVNULL))
-        deadline = time.monotonic() + TIMEOUT_S
-        while bytes_in(tmp_path) < FAULT_AT:
-            assert time.monotonic() < deadline and receiving.poll() is None and sending.poll() is None
-            time.sleep(0.01)
-        with FAULTS[fault](lab):
-            assert bytes_in(tmp_path) < SIZE, "it was there before anything happened"
-            time.sleep(FAULT_LASTS_S)
-        received, errors = receiving.communicate(timeout=TIMEOUT_S)
-        assert receiving.returncode == 0, errors
-        assert sending.wait(TIMEOUT_S) == 0
+    with (
+        sheetbend(lab.b, "receive", url, "--folder", tmp_path, "--engine", engine) as receiving,
+        sheetbend(lab.a, "send", file, url, "--engine", engine) as sending,
+    ):
+        break_off(FAULTS[fault](lab), lambda: bytes_in(tmp_path))
+        received, _ = receiving.communicate(timeout=TIMEOUT_S)
+        assert (receiving.returncode, sending.wait(TIMEOUT_S)) == (0, 0)
     path = Path(received.strip())
-    assert path.name == file.name
-    with file.open("rb") as sent, path.open("rb") as came:
-        assert hashlib.file_digest(sent, "sha256").digest() == hashlib.file_digest(came, "sha256").digest()
+    assert (path.name, digest(path)) == (file.name, digest(file))
+
+
+@pytest.fixture(scope="module")
+def page(lab: Lab) -> Iterator[Person]:
+    if reason := missing_for_browsers():
+        pytest.skip(reason)
+    with sync_playwright() as playwright, person(playwright, lab.a) as page:
+        yield page
+
+
+@pytest.mark.e2e
+def test_a_page_gives_a_program_a_file_and_both_paths_are_cut_meanwhile(
+    lab: Lab, server: Server, page: Person, tmp_path: Path
+) -> None:
+    tab = page.open("files.html")
+    with sheetbend(lab.b, "receive", f"{server.url}r/from-page#s", "--folder", tmp_path) as receiving:
+        tab.evaluate("(args) => void lab.give(...args)", [server.websocket_url, "from-page", "s", SIZE])
+        break_off(both_cut(lab), lambda: bytes_in(tmp_path))
+        received, _ = receiving.communicate(timeout=TIMEOUT_S)
+        assert receiving.returncode == 0, tab.evaluate("() => lab.error")
+    tab.wait_for_function("() => lab.digest ?? lab.error")
+    assert tab.evaluate("() => lab.digest ?? lab.error") == digest(Path(received.strip()))
+
+
+@pytest.mark.e2e
+def test_a_program_gives_a_page_a_file_and_both_paths_are_cut_meanwhile(
+    lab: Lab, server: Server, page: Person, file: Path
+) -> None:
+    tab = page.open("files.html")
+    tab.evaluate("(args) => void lab.take(...args)", [server.websocket_url, "to-page", "s"])
+    with sheetbend(lab.b, "send", file, f"{server.url}r/to-page#s") as sending:
+        break_off(both_cut(lab), lambda: int(tab.evaluate("() => lab.done")))
+        assert sending.wait(TIMEOUT_S) == 0, tab.evaluate("() => lab.error")
+    tab.wait_for_function("() => lab.digest ?? lab.error")
+    assert tab.evaluate("() => lab.digest ?? lab.error") == digest(file)
