@@ -13,6 +13,7 @@ import pytest
 from sheetbend.client import ClientError, Member, MemberLeft, Room, RoomClosed, connect
 from sheetbend.core.limits import Limits
 from tests.client.people import TIMEOUT_S, companions, entered, meet, next_of, on_path
+from tests.client.strangers import Stranger
 from tests.support.clients import native
 from tests.support.forwarder import Forwarder
 from tests.support.in_process import asynchronous, serving
@@ -121,6 +122,29 @@ async def cancelled_on_the_way(url: str) -> None:
     await silent.wait_closed()
 
 
+async def cancelled_while_a_token_is_fetched(url: str) -> None:
+    async def get() -> str:
+        await asyncio.sleep(3600)
+        return ""
+
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.01):
+            await connect(url, room="demo", engine=None, token=get)
+
+
+async def cancelled_while_leaving(url: str) -> None:
+    """A member acknowledges nothing, and whoever leaves doesn't wait so long."""
+    room = await connect(url, room="demo", engine=None)
+    async with await Stranger.enter(url):
+        sending = asyncio.ensure_future((await meet(room)).send("never acknowledged"))
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.05):
+                await room.leave()
+        assert room.state == "closed"
+        await asyncio.gather(sending, return_exceptions=True)
+    await room.leave()
+
+
 async def raising(url: str) -> None:
     with pytest.raises(ZeroDivisionError):
         async with connect(url, room="demo", engine=None) as room:
@@ -182,6 +206,8 @@ async def cut_off(url: str) -> None:
         refused,
         cancelled_at_once,
         cancelled_on_the_way,
+        cancelled_while_a_token_is_fetched,
+        cancelled_while_leaving,
         raising,
         cancelled_inside,
         with_everything_open,

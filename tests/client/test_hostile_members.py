@@ -23,8 +23,6 @@ from sheetbend.client import (
     RoomMessageReceived,
     StreamOpened,
 )
-from sheetbend.client.engines import load_engine
-from sheetbend.client.engines.base import ConnectionPort, IceConfiguration
 from sheetbend.core.limits import Limits
 from tests.client.people import TIMEOUT_S, companions, entered, meet, next_of, unread
 from tests.client.strangers import Stranger
@@ -281,22 +279,7 @@ def test_an_ice_server_that_is_none_costs_the_direct_path_and_nothing_else(engin
                     to_bob, _ = await companions(ada, bob)
                     await to_bob.send("x")
                     await next_of(bob, MessageReceived)
-
-    test()
-
-
-def test_engines_say_in_their_own_words_that_a_server_is_none() -> None:
-    """So that the mesh can catch it."""
-
-    @asynchronous
-    async def test() -> None:
-        for name in ("wrtc", "aiortc"):
-            engine = load_engine(name)
-            try:
-                engine.create(IceConfiguration((IceServer(("bogus:",)),)), ConnectionPort()).close()
-            except Exception as error:
-                assert getattr(error, "code", None) == "configuration_invalid"
-            engine.close()
+                    assert (to_bob.path, to_bob.connection) == ("relay", "failed")
 
     test()
 

@@ -29,7 +29,7 @@ from sheetbend.core.client.reconnect_policy import FullJitter
 from sheetbend.core.limits import Limits
 from tests.client.people import TIMEOUT_S, companions, entered, every, meet, next_of, on_path, serving_at, unread
 from tests.support.forwarder import Forwarder
-from tests.support.in_process import asynchronous, serving
+from tests.support.in_process import RunningServer, asynchronous, serving
 
 MEGABYTE = 1 << 20
 SOON = FullJitter(base_s=0.01, max_s=0.05)
@@ -76,9 +76,16 @@ def test_messages_go_both_ways_as_they_were_sent(run: Callable[[Coroutine[Any, A
 async def test_ten_thousand_messages_come_once_and_in_order() -> None:
     async with serving(Limits()) as server, entered(server.websocket_url, "Ada", "Bob") as [ada, bob]:
         to_bob = await meet(ada)
-        sending = asyncio.gather(*(to_bob.send(str(number)) for number in range(10_000)))
+        acknowledged = []
+
+        async def send(number: int) -> None:
+            await to_bob.send(str(number))
+            acknowledged.append(number)
+
+        sending = asyncio.gather(*(send(number) for number in range(10_000)))
         assert await messages(bob, 10_000) == [(str(number), True) for number in range(10_000)]
         await sending
+        assert acknowledged == list(range(10_000))
 
 
 @asynchronous
@@ -385,11 +392,19 @@ def test_a_call_goes_on_while_the_server_is_away(engine: str) -> None:
     test()
 
 
-@asynchronous
-async def test_relay_only_gives_no_address_of_ours_to_others_and_takes_no_direct_path() -> None:
+@pytest.mark.parametrize("whose", ["ours", "the server's"])
+def test_relay_only_gives_no_address_of_ours_to_others_and_takes_no_direct_path(whose: str) -> None:
+    @asynchronous
+    async def test() -> None:
+        async with serving(Limits(), relay_only=whose != "ours") as server:
+            await _stay_on_the_relay(server, relay_only=whose == "ours")
+
+    test()
+
+
+async def _stay_on_the_relay(server: RunningServer, *, relay_only: bool) -> None:
     async with (
-        serving(Limits()) as server,
-        entered(server.websocket_url, "Ada", engine="wrtc", relay_only=True) as [ada],
+        entered(server.websocket_url, "Ada", engine="wrtc", relay_only=relay_only) as [ada],
         entered(server.websocket_url, "Bob", engine="wrtc") as [bob],
     ):
         to_bob, _ = await companions(ada, bob)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -21,6 +22,7 @@ from sheetbend.client import (
     MemberJoined,
     MemberLeft,
     MemberUpdated,
+    MessageReceived,
     MuteRequested,
     Room,
     RoomClosed,
@@ -29,11 +31,13 @@ from sheetbend.client import (
     StateChanged,
     connect,
 )
+from sheetbend.core.client.reconnect_policy import FullJitter
 from sheetbend.core.limits import Limits
 from sheetbend.errors import ConfigurationError
 from sheetbend.server.token_claims import LEEWAY_S
 from tests.client.people import TIMEOUT_S, companions, entered, every, meet, next_of, unread
 from tests.support.clients import native
+from tests.support.forwarder import Forwarder
 from tests.support.in_process import RunningServer, asynchronous, serving
 from tests.support.tokens import CLAIMS, SECRET, forged
 
@@ -123,6 +127,25 @@ async def test_what_can_not_be_is_refused_at_once() -> None:
             enter(room="demo", attributes={"a": "x" * 5000}),
         ) == ["invalid_argument"] * 6 + ["invalid_room_id"] * 2 + ["invalid_name", "invalid_attributes"]
     assert await refusal(enter(room="demo")) == ["connection_failed"]
+    assert (
+        await refusal(*(enter(f"http://{host}/r/demo") for host in ("a..b", ".x", "x" * 64 + ".org")))
+        == ["connection_failed"] * 3
+    )
+
+
+@asynchronous
+async def test_a_certificate_that_nobody_vouches_for_is_refused_unless_the_program_trusts_it() -> None:
+    trusting = ssl.create_default_context()
+    trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
+    async with serving(Limits(), tls_auto=True) as server:
+        url = f"https://127.0.0.1:{server.port}/r/demo"
+        with pytest.raises(ClientError, match="certificate") as refused:
+            await connect(url, engine=None)
+        assert refused.value.code == "connection_failed"
+        async with connect(url, engine=None, tls=trusting) as ada, connect(url, engine=None, tls=trusting) as bob:
+            to_bob, _ = await companions(ada, bob)
+            await to_bob.send("x" * 200_000)
+            assert len((await next_of(bob, MessageReceived)).data) == 200_000
 
 
 @asynchronous
@@ -241,14 +264,19 @@ async def test_what_json_can_not_hold_is_refused_here_and_costs_nothing() -> Non
 
 
 @asynchronous
-async def test_what_was_given_to_send_may_change_afterwards() -> None:
-    async with serving(Limits()) as server, entered(server.websocket_url, "Ada") as [ada]:
-        data = {"a": [1]}
-        sending = asyncio.create_task(ada.send(data))
-        await asyncio.sleep(0)
-        data["a"].append(2)
-        await sending
-        assert (await next_of(ada, RoomMessageReceived)).message.data == {"a": [1]}
+async def test_what_was_given_to_send_may_change_while_it_waits_for_the_server() -> None:
+    async with serving(Limits()) as server:
+        with Forwarder(server.port) as between:
+            url = between.url.replace("http", "ws") + "ws"
+            async with entered(url, "Ada", reconnect=FullJitter(base_s=0.01, max_s=0.05)) as [ada]:
+                data = {"a": [1]}
+                with between.cut():
+                    await next_of(ada, StateChanged)
+                    sending = asyncio.create_task(ada.send(data))
+                    await asyncio.sleep(0)
+                    data["a"].append(2)
+                await asyncio.wait_for(sending, TIMEOUT_S)
+                assert (await next_of(ada, RoomMessageReceived)).message.data == {"a": [1]}
 
 
 @asynchronous

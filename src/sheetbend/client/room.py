@@ -372,11 +372,14 @@ class Room:
             room = await connect(url)
             await room.leave()
         """
-        if self._state != "closed":
-            with suppress(TimeoutError):
-                async with asyncio.timeout(self._options.limits.leave_timeout_s):
-                    await self._mesh.delivered()
-        await self.abort()
+        try:
+            if self._state != "closed":
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(self._options.limits.leave_timeout_s):
+                        await self._mesh.delivered()
+        finally:
+            self._say_goodbye()
+        await self._signalling.wait_closed()
 
     async def abort(self) -> None:
         """Leave without waiting for what is on its way to members.
@@ -385,8 +388,7 @@ class Room:
         await room.abort()
         ```
         """
-        self._signalling.close()
-        self._close(CloseReason(_NORMAL, "left"))
+        self._say_goodbye()
         await self._signalling.wait_closed()
 
     # What happens to our session.
@@ -665,6 +667,10 @@ class Room:
             self._publisher.review(peer.pair, is_allowed=self._may_have(peer))
 
     # The end.
+
+    def _say_goodbye(self) -> None:
+        self._signalling.close()
+        self._close(CloseReason(_NORMAL, "left"))
 
     def _require_open(self) -> None:
         if self._state == "closed":

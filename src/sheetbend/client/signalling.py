@@ -232,9 +232,12 @@ class Signalling:
         port = WebSocketPort(self._text, self._binary, self._heard, self._port.ready, self._closed, self._failed)
         try:
             socket = await WebSocket.open(options.url, _SUBPROTOCOL, port, tls=options.tls, limits=options.limits)
-        except (OSError, WSError) as error:
+        except (OSError, WSError, ValueError) as error:  # ValueError: no name of a host
             self._opening = None
             self._do(self._session.closed(CloseCode.ABNORMAL, str(error), self._loop.time()))
+            return
+        except Exception as error:
+            self._failed(error)  # else `connect` would wait for ever
             return
         self._opening = None
         self._socket = socket

@@ -180,6 +180,7 @@ async def test_data_both_ways_over_channels_1_and_2_and_a_restart_of_ice(name: s
             await page.evaluate("() => openChannels()")
         for channel in channels:
             await channel.until(lambda it: it.is_open)
+        await page.wait_for_function("() => [reliable, lossy].every(({ readyState }) => readyState === 'open')")
         for number, channel in enumerate(channels, 1):
             channel.native.send(bytes(number * 1000))
             await page.evaluate(

@@ -305,13 +305,18 @@ async def test_nothing_is_called_back_after_close(name: str) -> None:
         one.native.send(bytes(1000))
         ends[0].connection.close()
         ends[0].connection.close()
-        calls, received = list(ends[0].calls), one.received
+        calls, received = called_back(ends[0]), one.received
         await other.until(lambda it: it.is_closed)
-        assert (ends[0].calls, one.received, one.is_closed) == (calls, received, False)
+        assert (called_back(ends[0]), one.received, one.is_closed) == (calls, received, False)
         assert ends[0].connection.connection_state == ends[0].connection.signaling_state == "closed"
         with pytest.raises(EngineError) as caught:
             await ends[0].connection.offer()
         assert caught.value.code == "wrong_state"
+
+
+def called_back(end: End) -> list[str]:
+    """Without what signalling brought."""
+    return [call for call in end.calls if call != "negotiated"]
 
 
 @each

@@ -6,6 +6,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from fractions import Fraction
 
 import av
 import numpy as np
@@ -148,10 +149,8 @@ async def test_pictures_of_any_format_and_size_are_taken(
 @each_with_each
 @asynchronous
 async def test_pictures_keep_their_times(pair: tuple[str, str]) -> None:
-    from fractions import Fraction
-
     def make(number: int) -> av.VideoFrame:
-        frame = picture(number * 10 % 200)
+        frame = picture(20 + number % 6 * 40)
         frame.pts, frame.time_base = number, Fraction(1, 25)
         return frame
 
@@ -160,16 +159,22 @@ async def test_pictures_keep_their_times(pair: tuple[str, str]) -> None:
         ends[0].connection.add_track(track, "camera")
         async with playing(track, make):
             remote = await one_track(ends[1])
+            numbers: list[int] = []
             times: list[float] = []
             async with asyncio.timeout(WAIT_S):
                 async for frame in remote.frames:
+                    assert isinstance(frame, av.VideoFrame)
                     assert frame.pts is not None
                     assert frame.time_base is not None
+                    if (grey := shade(frame)) < 0:
+                        continue
+                    numbers.append(round((grey - 20) / 40))
                     times.append(float(frame.pts * frame.time_base))
                     if len(times) == 25:
                         break
-        assert np.diff(times) == pytest.approx(np.full(24, 0.04), abs=0.045)
-        assert times[-1] - times[5] == pytest.approx(19 * 0.04, abs=0.1)
+        steps = np.diff(numbers) % 6  # On a busy machine some are left out.
+        assert np.diff(times) == pytest.approx(steps * 0.04, abs=0.045)
+        assert times[-1] - times[5] == pytest.approx(sum(steps[5:]) * 0.04, abs=0.1)
 
 
 @each_with_each

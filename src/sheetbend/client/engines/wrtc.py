@@ -144,11 +144,7 @@ class Source:
         self.native.stop()
 
     def _write(self, chunk: webrtc.VideoFrame | webrtc.AudioData) -> None:
-        def end(future: asyncio.Future[None]) -> None:
-            _look(future)
-            chunk.close()  # The track may have ended before it took it.
-
-        self._writer.write(chunk).add_done_callback(end)
+        self._writer.write(chunk).add_done_callback(_look)
 
     def _time_us(self, frame: Frame) -> int:
         if frame.pts is None or frame.time_base is None:

@@ -15,7 +15,7 @@ from .effects import Json
 
 __all__ = ["decode_server_message"]
 
-_UserId = Annotated[str, Meta(pattern="^[0-9a-f]{32}$")]
+_UserId = Annotated[str, Meta(pattern=r"^[0-9a-f]{32}\Z")]
 _Count = Annotated[int, Meta(ge=0, le=(1 << 53) - 1)]
 _Number = Annotated[float, Meta(ge=0)]
 _Object = dict[str, Any]
