@@ -17,7 +17,7 @@ from .trials import Outcome, TrialSettings
 __all__ = ["Goal", "failures", "goals", "render", "render_outcome", "write_json"]
 
 _TITLES = {contestant.name: contestant.title for contestant in CONTESTANTS}
-_OURS = ("lesson", "v1", "v1-tokens", "sdk")
+_OURS = ("lesson", "v1", "v1-tokens", "sdk", "wrtc-link", "aiortc-link", "relay-link")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class _Table:
     measure: str
     columns: tuple[_Column, ...]
     goals: tuple[tuple[str, float], ...] = ()
-    """Other contestants, and what part of theirs ours should be at most."""
+    """Other contestants, or `ours/other`, and what part of theirs ours should be at most."""
 
 
 class Goal(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,8 +108,25 @@ _BULK = (
     _Column("least MB/s", "mb_per_s", _fixed(1), min),
     _Column("most MB/s", "mb_per_s", _fixed(1), max),
 )
+_ENGINE_BULK = (
+    *_BULK,
+    _Column("receiver CPU ms/MB", "receiver_cpu_ms_per_mb", _fixed(2)),
+    _Column("loop held up ms", "held_up_ms", _fixed(1), max),
+)
+_ROUND_TRIP = (_Column("median us", "us", _fixed(0)), _Column("p99 us", "p99_us", _fixed(0)))
+_VIDEO = (
+    _Column("CPU s/s", "cpu_s_per_s", _fixed(3)),
+    _Column("frames/s", "frames_per_s", _fixed(1)),
+    _Column("smaller", "small_frames", _fixed(0)),
+    _Column("dropped", "dropped_frames", _fixed(0)),
+)
 _RELAY_GOALS = (("plain", 1 / 1.5), ("socketio", 1 / 2), ("peer", 1 / 2))
 _FANOUT_GOALS = (("plain", 1 / 1.5),)
+_LINK_GOALS = (
+    ("wrtc-link/wrtc-bare", 1 / 0.85),
+    ("aiortc-link/aiortc-bare", 1 / 0.85),
+    ("wrtc-link/aiortc-bare", 1 / 5),
+)
 _IDLE_GOALS = (("plain", 1.5),)
 
 
@@ -146,6 +163,9 @@ def _tables(settings: Settings) -> tuple[_Table, ...]:
         _Table("first-message/far", f"{_FIRST_MESSAGE}, {settings.far_ms:g} ms to all others and back", "ms", _FIRST),
         _Table("bulk-direct", "Bytes from one page to another, by a data channel", "ms_per_mb", _BULK),
         _Table("bulk-relay", "Bytes from one page to another, through the server", "ms_per_mb", _BULK),
+        _Table("engine-bulk", "Bytes from one Python process to another", "ms_per_mb", _ENGINE_BULK, _LINK_GOALS),
+        _Table("engine-round-trip", "100 bytes from one Python process to another, and back", "us", _ROUND_TRIP),
+        _Table("engine-video", "Receiving 1280x720 at 30 frames a second, from wrtc", "cpu_s_per_s", _VIDEO),
     )
 
 
@@ -245,7 +265,8 @@ def _compare(table: _Table, ours: str, other: str, samples: Sequence[Sample]) ->
     ratios = [mine[number] / theirs[number] for number in mine.keys() & theirs.keys() if theirs[number] > 0]
     if not ratios:
         return None
-    median, at_most = statistics.median(ratios), dict(table.goals).get(other)
+    goals_of = dict(table.goals)
+    median, at_most = statistics.median(ratios), goals_of.get(f"{ours}/{other}", goals_of.get(other))
     return Goal(
         scenario=table.scenario,
         ours=ours,

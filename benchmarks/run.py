@@ -40,6 +40,7 @@ _QUICK = Settings(
     bulk_first_s=1.0,
     bulk_warm_up_s=0.2,
     bulk_s=0.5,
+    round_trips=200,
     storm_members=150,
 )
 _QUICK_TRIALS = TrialSettings(
@@ -132,7 +133,7 @@ def _environment() -> dict[str, str]:
         "node": _output("node", "--version"),
         **({"chromium": _output("chromium", "--version")} if shutil.which("chromium") else {}),
         "sheetbend": _output(sys.executable, "-m", "sheetbend", "--version"),
-        **{name: version(name) for name in ("picows", "uvloop", "msgspec")},
+        **{name: version(name) for name in ("picows", "uvloop", "msgspec", "wrtc", "aiortc")},
     }
 
 

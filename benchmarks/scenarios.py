@@ -109,6 +109,7 @@ class Settings:
     """Of a connection, and not counted. In slow start a data channel may lose so much that it takes 3 s to recover."""
     bulk_warm_up_s: float = 0.5
     bulk_s: float = 3.0
+    round_trips: int = 2_000
 
 
 class Sample(msgspec.Struct, frozen=True, kw_only=True):

@@ -23,7 +23,7 @@ from sheetbend.core.link.effects import (
     StreamStopped,
     Transmit,
 )
-from sheetbend.core.link.link import STREAM_CREDIT_BYTES, WINDOW_BYTES, WINDOW_RECORDS, Link
+from sheetbend.core.link.link import STREAM_CREDIT_BYTES_MAX, WINDOW_BYTES, WINDOW_RECORDS, Link
 from sheetbend.core.link.outgoing import BODY_BYTES_MAX, STREAM_BUFFER_BYTES
 
 from ..checks import ViolationError
@@ -208,7 +208,7 @@ class _End:
         stream = self.other.streams[effect.stream]
         stream.read += effect.data
         stream.unread += len(effect.data)
-        self.world.require(stream.unread <= STREAM_CREDIT_BYTES, "more of a stream unread than is allowed")
+        self.world.require(stream.unread <= STREAM_CREDIT_BYTES_MAX, "more of a stream unread than is allowed")
         self.world.require(
             stream.written[len(stream.read) - len(effect.data) : len(stream.read)] == effect.data,
             "not the next bytes of the stream",

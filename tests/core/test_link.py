@@ -44,6 +44,7 @@ from sheetbend.core.link.link import (
     MESSAGE_BYTES_MAX,
     PENDING_BYTES_MAX,
     STREAM_CREDIT_BYTES,
+    STREAM_CREDIT_BYTES_MAX,
     STREAMS_MAX,
     WINDOW_RECORDS,
 )
@@ -375,6 +376,24 @@ def test_a_reader_that_consumes_nothing_stops_the_writer() -> None:
     pair.run(2)
     assert sum(len(effect.data) for effect in pair.of(StreamData)) == 2 * STREAM_CREDIT_BYTES
     assert pair.of(StreamDrained, 0) == [StreamDrained(stream)]
+
+
+def test_a_reader_that_keeps_up_comes_to_take_more_at_once_and_a_slow_one_does_not() -> None:
+    for keeps_up in (True, False):
+        pair = Pair("relay")
+        stream, effects = pair.links[0].open_stream("", pair.now)
+        pair.do(0, effects)
+        for _ in range(8):
+            pair.do(0, pair.links[0].write(stream, bytes(STREAM_CREDIT_BYTES), pair.now)[1])
+        unread = read = 0
+        for _ in range(6):
+            pair.run(2)
+            came = sum(len(effect.data) for effect in pair.of(StreamData))
+            unread = max(unread, came - read)
+            size = came - read if keeps_up else (came - read) * 3 // 4
+            read += size
+            pair.do(1, pair.links[1].consume(stream, size, pair.now))
+        assert unread == (STREAM_CREDIT_BYTES_MAX if keeps_up else STREAM_CREDIT_BYTES)
 
 
 def test_a_stream_can_be_given_up_by_either_side() -> None:

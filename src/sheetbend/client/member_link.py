@@ -42,6 +42,7 @@ from ..core.link.greeting import (
     Say,
     is_greeting,
 )
+from ..core.link.path import Path
 from ..errors import ClientError, LinkError, SealingError, SheetbendError
 from .member_data import BytesLike, decode_data, encode_data
 from .member_stream import MemberStream, StreamPort
@@ -97,6 +98,10 @@ class MemberLink:
         """No earlier than any time that the link was told of."""
         self._due: deque[LinkEffect] = deque()
         self._is_busy = False
+        self._has_sent = False
+        """Since paths were last asked whether they take more."""
+        self._quiet: set[Path] = set()
+        """Those of which it was said."""
         self._bundles: dict[PathName, list[bytes]] = {"relay": [], "direct": []}
         """Frames that go out together, once the caller is done."""
         self._bundled_bytes = 0
@@ -243,6 +248,7 @@ class MemberLink:
             frames.clear()
         had_path = self._link.path is not None
         self._link = Link(is_first=self._is_first)
+        self._quiet.clear()
         self._acknowledged = 0
         self._words_stream = self._exchange = None
         if had_path:
@@ -285,6 +291,7 @@ class MemberLink:
     def _perform(self, effect: LinkEffect) -> None:
         match effect:
             case Transmit(path, frame, lossy):
+                self._has_sent = True
                 self._outgoing.add(len(frame))
                 if lossy:
                     self._port.transmit(path, frame, True)
@@ -354,8 +361,8 @@ class MemberLink:
             return has_place
 
         def do(verb: Callable[[float], list[LinkEffect]]) -> None:
-            if not is_over():
-                self._do(verb(self._now()))
+            if not is_over() and (effects := verb(self._now())):
+                self._do(effects)
 
         stream = MemberStream(
             label,
@@ -428,12 +435,22 @@ class MemberLink:
         for path in (self._link.relay, self._link.direct):
             if not path.is_up:
                 continue
-            self._port.silent(path.name, path.is_quiet)
-            is_ready = self._port.is_ready(path.name)
-            if is_ready != path.is_ready:
-                self._due += self._link.path_ready(path.name, is_ready, self._now())
+            if path.is_quiet or path in self._quiet:
+                self._tell_of_silence(path)
+            if self._has_sent or not path.is_ready:
+                is_ready = self._port.is_ready(path.name)
+                if is_ready != path.is_ready:
+                    self._due += self._link.path_ready(path.name, is_ready, self._now())
+        self._has_sent = False
         if self._due:
             self._do([])
+
+    def _tell_of_silence(self, path: Path) -> None:
+        if path.is_quiet:
+            self._quiet.add(path)
+        else:
+            self._quiet.remove(path)
+        self._port.silent(path.name, path.is_quiet)
 
     def _arm(self) -> None:
         at = self._link.next_deadline()

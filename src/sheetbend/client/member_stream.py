@@ -38,8 +38,8 @@ class MemberStream:
         async for chunk in stream:
             print(chunk)
 
-    What isn't read gives no credit: at most 256 KiB wait here. Leaving `async with` closes it, or gives it up if there
-    was an exception. One task may read at a time, and one write.
+    What isn't read gives no credit: 256 KiB wait here, up to 1 MiB of a reader that kept up. Leaving `async with`
+    closes it, or gives it up if there was an exception. One task may read at a time, and one write.
     """
 
     def __init__(self, label: str, port: StreamPort) -> None:

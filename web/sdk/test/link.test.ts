@@ -8,6 +8,7 @@ import {
   MESSAGE_BYTES_MAX,
   PENDING_BYTES_MAX,
   STREAM_CREDIT_BYTES,
+  STREAM_CREDIT_BYTES_MAX,
 } from "../src/link/link.js";
 
 const bytes = (...values: number[]) => Uint8Array.from(values);
@@ -315,20 +316,22 @@ describe("what is sent", () => {
     expect(sequencesOf(effects)).toEqual(Array.from({ length: 32 }, (_, index) => 2 * index + 1));
   });
 
-  test("of a stream waits for credit, and its writer is told of place", () => {
+  test("of a stream waits for credit, which grows where the reader keeps up, and its writer is told of place", () => {
     const [writer, reader] = [connected(true), connected(false)];
     const [stream, opened] = writer.openStream("\ufefffile", 0);
-    const [hasPlace, written] = writer.write(stream, new Uint8Array(3 * STREAM_CREDIT_BYTES), 0);
+    const [hasPlace, written] = writer.write(stream, new Uint8Array(8 * STREAM_CREDIT_BYTES), 0);
     expect(hasPlace).toBe(false);
     const first = exchange(writer, reader, [...opened, ...written]);
     expect(first.to[0]).toEqual({ effect: "stream-opened", stream, label: "\ufefffile" });
     expect(dataBytes(first.to)).toBe(STREAM_CREDIT_BYTES);
     expect(first.from).toEqual([]);
     const second = exchange(reader, writer, reader.consume(stream, STREAM_CREDIT_BYTES, 0));
-    expect(dataBytes(second.from)).toBe(STREAM_CREDIT_BYTES);
+    expect(dataBytes(second.from)).toBe(2 * STREAM_CREDIT_BYTES);
     const third = exchange(reader, writer, reader.consume(stream, STREAM_CREDIT_BYTES, 0));
     expect(dataBytes(third.from)).toBe(STREAM_CREDIT_BYTES);
-    expect([...second.to, ...third.to]).toEqual([{ effect: "stream-drained", stream }]);
+    const fourth = exchange(reader, writer, reader.consume(stream, 2 * STREAM_CREDIT_BYTES, 0));
+    expect(dataBytes(fourth.from)).toBe(STREAM_CREDIT_BYTES_MAX);
+    expect([...second.to, ...third.to, ...fourth.to]).toEqual([{ effect: "stream-drained", stream }]);
   });
 });
 

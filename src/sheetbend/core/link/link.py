@@ -59,6 +59,7 @@ __all__ = [
     "PENDING_BYTES_MAX",
     "STREAMS_MAX",
     "STREAM_CREDIT_BYTES",
+    "STREAM_CREDIT_BYTES_MAX",
     "WINDOW_BYTES",
     "WINDOW_RECORDS",
     "Link",
@@ -74,7 +75,9 @@ WINDOW_BYTES: dict[PathName, int] = {"relay": 1 << 18, "direct": 1 << 20}
 WINDOW_RECORDS = 4096
 """How far ahead of the oldest unacknowledged record one may be: bounds what a receiver has to put in order."""
 STREAM_CREDIT_BYTES = 1 << 18
-"""Of a stream, what its reader takes unread."""
+"""Of a stream, what its reader takes unread at first."""
+STREAM_CREDIT_BYTES_MAX = 1 << 20
+"""And what it comes to take where it keeps up: else the writer would wait for it a round trip at a time."""
 STREAMS_MAX = 128
 """That the other side may have open."""
 FRAME_BYTES_MAX = BODY_BYTES_MAX + 64
@@ -89,8 +92,8 @@ UNACKNOWLEDGED_BYTES_MAX = 1 << 21
 """Of records, on their way or behind one that got lost."""
 EARLY_BYTES_MAX = UNACKNOWLEDGED_BYTES_MAX + BODY_BYTES_MAX
 """Of records behind a gap; what is more is dropped, and comes again."""
-ACK_BYTES = 65_536
-"""After so many bytes an acknowledgement doesn't wait."""
+ACKS_A_WINDOW = 4
+"""Behind such a part of what may be on its way an acknowledgement doesn't wait."""
 IDLE_PING_S = 2.0
 """A direct path in use is asked so often when nothing else is sent."""
 
@@ -120,6 +123,7 @@ class _Reading(Struct, gc=False):
     received: int = 0
     consumed: int = 0
     allowed: int = STREAM_CREDIT_BYTES
+    credit: int = STREAM_CREDIT_BYTES
 
 
 class Link:
@@ -323,11 +327,15 @@ class Link:
     def consume(self, stream: int, size: int, now: float) -> Effects:
         """`size` more bytes of a stream were used, so that the other side may send as many more."""
         reading = self._reading.get(stream)
-        if reading is not None:
-            reading.consumed += size
-            if reading.allowed - reading.consumed <= STREAM_CREDIT_BYTES // 2:
-                reading.allowed = reading.consumed + STREAM_CREDIT_BYTES
-                self._outgoing.put(RecordKind.STREAM_CREDIT, stream, reading.allowed)
+        if reading is None:
+            return []
+        reading.consumed += size
+        if reading.allowed - reading.consumed > reading.credit // 2:
+            return []
+        if reading.consumed == reading.received:
+            reading.credit = min(2 * reading.credit, STREAM_CREDIT_BYTES_MAX)
+        reading.allowed = reading.consumed + reading.credit
+        self._outgoing.put(RecordKind.STREAM_CREDIT, stream, reading.allowed)
         return self._go_on(now)
 
     # Sending.
@@ -438,7 +446,7 @@ class Link:
         self._effects.append(Transmit(path.name, encode_ping(path.next_number(now))))
 
     def _acknowledge_if_due(self, path: Path, due: float, now: float) -> None:
-        if now < due and path.unanswered_bytes < ACK_BYTES:
+        if now < due and path.unanswered_bytes < WINDOW_BYTES[path.name] // ACKS_A_WINDOW:
             return
         delay_ms = int((now - path.received_at) * 1000)
         path.ack_due, path.unanswered_bytes = None, 0

@@ -39,8 +39,10 @@ export const PENDING_BYTES_MAX = 1 << 23;
 const WINDOW_BYTES = { relay: 1 << 18, direct: 1 << 20 };
 /** How far ahead of the oldest unacknowledged record one may be: bounds what a receiver has to put in order. */
 const WINDOW_RECORDS = 4096;
-/** Of a stream, what its reader takes unread. */
+/** Of a stream, what its reader takes unread at first. */
 export const STREAM_CREDIT_BYTES = 1 << 18;
+/** And what it comes to take where it keeps up: else the writer would wait for it a round trip at a time. */
+export const STREAM_CREDIT_BYTES_MAX = 1 << 20;
 /** That the other side may have open. */
 const STREAMS_MAX = 128;
 /** Of whole frames that come in. */
@@ -55,8 +57,8 @@ const REFUSALS_MAX = 1024;
 const UNACKNOWLEDGED_BYTES_MAX = 1 << 21;
 /** Of records behind a gap; what is more is dropped, and comes again. */
 const EARLY_BYTES_MAX = UNACKNOWLEDGED_BYTES_MAX + BODY_BYTES_MAX;
-/** After so many bytes an acknowledgement doesn't wait. */
-const ACK_BYTES = 65_536;
+/** Behind such a part of what may be on its way an acknowledgement doesn't wait. */
+const ACKS_A_WINDOW = 4;
 /** A direct path in use is asked so often when nothing else is sent. */
 const IDLE_PING_S = 2;
 
@@ -87,6 +89,7 @@ interface Reading {
   received: number;
   consumed: number;
   allowed: number;
+  credit: number;
 }
 
 /** One end of a link. `isFirst` is true for one of the two: its streams have odd numbers, the other's even ones. */
@@ -299,13 +302,13 @@ export class Link {
   /** `size` more bytes of a stream were used, so that the other side may send as many more. */
   consume(stream: number, size: number, now: number): LinkEffect[] {
     const reading = this.#reading.get(stream);
-    if (reading !== undefined) {
-      reading.consumed += size;
-      if (reading.allowed - reading.consumed <= STREAM_CREDIT_BYTES / 2) {
-        reading.allowed = reading.consumed + STREAM_CREDIT_BYTES;
-        this.#outgoing.put(RecordKind.StreamCredit, stream, varint(reading.allowed));
-      }
-    }
+    if (!reading) return [];
+    reading.consumed += size;
+    if (reading.allowed - reading.consumed > reading.credit / 2) return [];
+    if (reading.consumed === reading.received)
+      reading.credit = Math.min(2 * reading.credit, STREAM_CREDIT_BYTES_MAX);
+    reading.allowed = reading.consumed + reading.credit;
+    this.#outgoing.put(RecordKind.StreamCredit, stream, varint(reading.allowed));
     return this.#goOn(now);
   }
 
@@ -428,7 +431,11 @@ export class Link {
   }
 
   #acknowledgeIfDue(path: Path, now: number): void {
-    if (path.ackDue === NEVER || (now < path.ackDue && path.unansweredBytes < ACK_BYTES)) return;
+    if (
+      path.ackDue === NEVER ||
+      (now < path.ackDue && path.unansweredBytes < WINDOW_BYTES[path.name] / ACKS_A_WINDOW)
+    )
+      return;
     const delayMs = Math.trunc((now - path.receivedAt) * 1000);
     path.ackDue = NEVER;
     path.unansweredBytes = 0;
@@ -628,8 +635,9 @@ export class Link {
   }
 
   #openHalves(stream: number): void {
-    this.#reading.set(stream, { received: 0, consumed: 0, allowed: STREAM_CREDIT_BYTES });
-    this.#outgoing.open(stream, STREAM_CREDIT_BYTES);
+    const credit = STREAM_CREDIT_BYTES;
+    this.#reading.set(stream, { received: 0, consumed: 0, allowed: credit, credit });
+    this.#outgoing.open(stream, credit);
   }
 
   #streamData(stream: number, data: Uint8Array): void {
