@@ -30,6 +30,8 @@ from sheetbend.core.limits import Limits
 from tests.client.people import TIMEOUT_S, companions, entered, every, meet, next_of, on_path, serving_at, unread
 from tests.support.forwarder import Forwarder
 from tests.support.in_process import RunningServer, asynchronous, serving
+from tests.support.process import ServerProcess
+from tests.support.turn import free_port, needs_coturn
 
 MEGABYTE = 1 << 20
 SOON = FullJitter(base_s=0.01, max_s=0.05)
@@ -390,6 +392,26 @@ def test_a_call_goes_on_while_the_server_is_away(engine: str) -> None:
                     assert await messages(bob, 1) == [("directly", True)]
 
     test()
+
+
+@needs_coturn
+@pytest.mark.parametrize("engine", ["wrtc", "aiortc"])
+def test_relay_only_reaches_the_other_through_turn_where_there_is_one(engine: str) -> None:
+    @asynchronous
+    async def test() -> None:
+        async with (
+            entered(server.url, "Ada", engine=engine, relay_only=True) as [ada],
+            entered(server.url, "Bob", engine=engine) as [bob],
+        ):
+            to_bob, _ = await companions(ada, bob)
+            for room in (ada, bob):
+                await on_path(room, "turn")
+            await to_bob.send("by way of coturn")
+            assert await messages(bob, 1) == [("by way of coturn", True)]
+
+    flags = ["--host", "0.0.0.0", "--turn", "coturn", "--turn-port", str(free_port())]
+    with ServerProcess([*flags, "--turn-relay-ports", "20000-32000"]) as server:
+        test()
 
 
 @pytest.mark.parametrize("whose", ["ours", "the server's"])

@@ -30,7 +30,9 @@ def chat(
     *,
     options: Annotated[RoomOptions, Parameter(name="*")] = RoomOptions(),  # noqa: B008
 ) -> None:
-    """Talk in a room: what is typed is said, what others say is printed. Ends with the input (Ctrl+D).
+    """Talk in a room.
+
+    What is typed is said, what others say is printed. Ends with the input (Ctrl+D).
 
     Parameters
     ----------

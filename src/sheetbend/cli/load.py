@@ -46,9 +46,10 @@ def load(
     json: Annotated[bool, Parameter(negative="")] = False,
     options: Annotated[RoomOptions, Parameter(name="*")] = RoomOptions(),  # noqa: B008
 ) -> None:
-    """Fill rooms with members that talk, and say how long messages took and whether any was lost (status 1).
+    """Fill rooms with members that talk, and measure.
 
-    All members are in this one process: where it needs a whole core, it measures itself.
+    Says how long messages took, and whether any was lost (status 1). All members are in this one process: where it
+    needs a whole core, it measures itself.
 
     Parameters
     ----------

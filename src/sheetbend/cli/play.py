@@ -23,7 +23,9 @@ def play(
     label: str = "camera",
     options: Annotated[RoomOptions, Parameter(name="*")] = RoomOptions(),  # noqa: B008
 ) -> None:
-    """Play a film, a song, a stream or a device to a room, from when somebody is there. Ends with it.
+    """Play a film, a song, a stream or a device to a room.
+
+    Begins when somebody is there, and ends with it.
 
     Parameters
     ----------

@@ -26,9 +26,10 @@ def receive(
     stay: Annotated[bool, Parameter(negative="")] = False,
     options: Annotated[RoomOptions, Parameter(name="*")] = RoomOptions(),  # noqa: B008
 ) -> None:
-    """Take the files that somebody in a room sends, and print where they are. Ends behind the last of them.
+    """Take the files that somebody in a room sends.
 
-    A file that broke off goes on where it did when it is sent again.
+    Prints where they are, and ends behind the last of them. A file that broke off goes on where it did when it is sent
+    again.
 
     Parameters
     ----------

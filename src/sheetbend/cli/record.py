@@ -31,7 +31,9 @@ def record(
     seconds: float | None = None,
     options: Annotated[RoomOptions, Parameter(name="*")] = RoomOptions(),  # noqa: B008
 ) -> None:
-    """Record what everybody in a room shows and says, a file each, until Ctrl+C. Prints where they are.
+    """Record what everybody in a room shows and says.
+
+    A file each, until Ctrl+C. Prints where they are.
 
     Parameters
     ----------

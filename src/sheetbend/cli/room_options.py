@@ -32,7 +32,7 @@ console = Console(stderr=True, highlight=False, markup=False)
 class RoomOptions:
     """What every command in a room takes."""
 
-    name: str = ""
+    name: Annotated[str, Parameter(show_default=False)] = ""
     """What others see; left out: the command's name."""
     token: Annotated[str | None, Parameter(env_var="SHEETBEND_TOKEN", show_env_var=False)] = None
     """For --auth token; or set SHEETBEND_TOKEN."""

@@ -25,7 +25,9 @@ def send(
     to: str | None = None,
     options: Annotated[RoomOptions, Parameter(name="*")] = RoomOptions(),  # noqa: B008
 ) -> None:
-    """Send files to who is in a room, or comes into it. Ends when somebody has them all.
+    """Send files to who is in a room, or comes into it.
+
+    Ends when somebody has them all. A file that broke off goes on where it did.
 
     Parameters
     ----------
