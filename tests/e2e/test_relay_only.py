@@ -45,10 +45,16 @@ async ({ iceTransportPolicy, scheme, room }) => {
   const relayed = [];
   const say = (message) => ada.say({ ...message, target: bob.userId, ref: String(++count) });
   const gathered = new Promise((resolve) => {
+    const end = () => {
+      peer.onicecandidate = null;
+      say({ type: "ice-candidate", candidate: null });
+      resolve();
+    };
     peer.onicecandidate = ({ candidate }) => {
+      if (!candidate) return end();
       say({ type: "ice-candidate", candidate });
-      if (candidate?.type === "relay") relayed.push(candidate.relatedAddress);
-      if (!candidate) resolve();
+      // Chromium itself says the end half a minute later: it waits for interfaces from which nothing is reached.
+      if (candidate.type === "relay" && relayed.push(candidate.relatedAddress) === 1) setTimeout(end, 1000);
     };
   });
   await peer.setLocalDescription();
