@@ -195,6 +195,7 @@ def test_a_dropped_connection_costs_neither_a_message_nor_a_member(server: Serve
         people = [page.evaluate("() => [...window.room.members.values()][0].userId") for page in (ada, bob)]
         came = [len(events(page, "member")) for page in (ada, bob)]
         ada.evaluate(SAY, ["Ada before"])
+        wait_for_event(bob, "message", "Ada", "Ada before")
         with network.cut():
             wait_for_event(ada, "state", "reconnecting")
             ada.evaluate(SAY, ["Ada 1", "Ada 2"])
