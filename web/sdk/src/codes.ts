@@ -57,7 +57,9 @@ export const RETRYABLE_SERVER_ERRORS: readonly string[] = [
 export const RECONNECT_ON_STANDARD_CODES: readonly number[] = [1001, 1005, 1006, 1011, 1012, 1013, 1014];
 
 /** Close codes of ours after which a client connects again: first and last. */
-export const RECONNECT_RANGE = [4500, 4999] as const;
+const RECONNECT_FIRST = 4500;
+const RECONNECT_LAST = 4999;
+export const RECONNECT_RANGE = [RECONNECT_FIRST, RECONNECT_LAST] as const;
 
 /** Close codes about tokens. */
 export const UNAUTHORIZED = 4001;
@@ -71,6 +73,5 @@ export const JSON_DEPTH_MAX = 200;
 
 /** Whether a client connects again by itself after `code`. */
 export function reconnectsAfter(code: number): boolean {
-  const [first, last] = RECONNECT_RANGE;
-  return RECONNECT_ON_STANDARD_CODES.includes(code) || (code >= first && code <= last);
+  return RECONNECT_ON_STANDARD_CODES.includes(code) || (code >= RECONNECT_FIRST && code <= RECONNECT_LAST);
 }

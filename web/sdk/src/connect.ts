@@ -3,7 +3,8 @@
 import type { ConnectOptions, Room } from "./api.js";
 import { browserEnvironment } from "./environment.js";
 import { SheetbendError } from "./errors.js";
-import { RoomSession } from "./room.js";
+import { isString } from "./messages.js";
+import { enterRoom } from "./room.js";
 
 /**
  * Opens a room. Resolves once it is known who is there, and stays pending while you wait in the room's lobby; `member`
@@ -16,21 +17,7 @@ import { RoomSession } from "./room.js";
  */
 export function connect(url: string | URL, options: ConnectOptions): Promise<Room> {
   return new Promise((resolve, reject) => {
-    if (typeof options?.room !== "string") throw new SheetbendError("invalid_argument", "Which room?");
-    const { signal, environment = browserEnvironment() } = options;
-    if (signal?.aborted) throw new SheetbendError("aborted", "Connecting was aborted.");
-    const abort = () => session.abort();
-    const session = new RoomSession(String(url), options, environment, {
-      connected: (room) => {
-        signal?.removeEventListener("abort", abort);
-        resolve(room);
-      },
-      failed: (error) => {
-        signal?.removeEventListener("abort", abort);
-        reject(error);
-      },
-    });
-    signal?.addEventListener("abort", abort);
-    session.start();
+    if (!isString(options?.room)) throw new SheetbendError("invalid_argument", "Which room?");
+    enterRoom(String(url), options, options.environment ?? browserEnvironment(), resolve, reject);
   });
 }

@@ -2,44 +2,55 @@
 
 import type { Emits } from "./api.js";
 
-type Listeners<Events extends { [K in keyof Events]: unknown[] }> = {
+type EventsOf<Events> = { [K in keyof Events]: unknown[] };
+
+type Listeners<Events extends EventsOf<Events>> = {
   [K in keyof Events]?: Set<(...values: Events[K]) => void>;
 };
 
-/** The base of everything with events. */
-export class Emitter<Events extends { [K in keyof Events]: unknown[] }> implements Emits<Events> {
-  readonly #listeners: Listeners<Events> = {};
-
-  on<K extends keyof Events>(type: K, listener: (...values: Events[K]) => void): () => void {
-    this.#listeners[type] ??= new Set();
-    this.#listeners[type].add(listener);
-    return () => this.off(type, listener);
-  }
-
-  once<K extends keyof Events>(type: K, listener: (...values: Events[K]) => void): () => void {
-    const off = this.on(type, (...values) => {
-      off();
-      listener(...values);
-    });
-    return off;
-  }
-
-  off<K extends keyof Events>(type: K, listener: (...values: Events[K]) => void): void {
-    this.#listeners[type]?.delete(listener);
-  }
-
+export interface Emitter<Events extends EventsOf<Events>> extends Emits<Events> {
   /** Calls every listener; what one throws surfaces as an uncaught error. Returns whether there was one. */
-  emit<K extends keyof Events>(type: K, ...values: Events[K]): boolean {
-    const listeners = [...(this.#listeners[type] ?? [])];
-    for (const listener of listeners) {
-      try {
-        listener(...values);
-      } catch (error) {
-        queueMicrotask(() => {
-          throw error;
-        });
-      }
-    }
-    return listeners.length > 0;
+  emit<K extends keyof Events>(type: K, ...values: Events[K]): boolean;
+}
+
+/** What everything with events is made of: spread it into the object that has them. */
+export function createEmitter<Events extends EventsOf<Events>>(): Emitter<Events> {
+  const listeners: Listeners<Events> = {};
+
+  function on<K extends keyof Events>(type: K, listener: (...values: Events[K]) => void): () => void {
+    listeners[type] ??= new Set();
+    listeners[type].add(listener);
+    return () => off(type, listener);
   }
+
+  function off<K extends keyof Events>(type: K, listener: (...values: Events[K]) => void): void {
+    listeners[type]?.delete(listener);
+  }
+
+  return {
+    on,
+    off,
+
+    once(type, listener) {
+      const stop = on(type, (...values) => {
+        stop();
+        listener(...values);
+      });
+      return stop;
+    },
+
+    emit(type, ...values) {
+      const called = [...(listeners[type] ?? [])];
+      for (const listener of called) {
+        try {
+          listener(...values);
+        } catch (error) {
+          queueMicrotask(() => {
+            throw error;
+          });
+        }
+      }
+      return called.length > 0;
+    },
+  };
 }

@@ -6,7 +6,6 @@ import type { ClientMessage } from "./messages.js";
 
 /** `JSON.stringify` writes a lone surrogate, and nothing else, as an escape in this range. */
 const LONE_SURROGATE = /(?<!\\)(?:\\\\)*\\ud[89a-f]/;
-const STRING_OR_BRACKET = /"[^"\\]*(?:\\.[^"\\]*)*"|[[{]|[\]}]/g;
 
 /**
  * The text of `message`.
@@ -14,32 +13,22 @@ const STRING_OR_BRACKET = /"[^"\\]*(?:\\.[^"\\]*)*"|[[{]|[\]}]/g;
  * @throws SheetbendError `invalid_argument`, `nesting_too_deep` or `message_too_big`
  */
 export function encode(message: ClientMessage): string {
-  const text = stringify(message);
-  if (LONE_SURROGATE.test(text))
-    throw new SheetbendError("invalid_argument", "A string is not valid Unicode.");
-  if (new TextEncoder().encode(text).length > MESSAGE_BYTES_MAX) {
-    throw new SheetbendError("message_too_big", `A message has at most ${MESSAGE_BYTES_MAX} bytes as JSON.`);
+  let text: string;
+  try {
+    text = JSON.stringify(message);
+  } catch (error) {
+    throw new SheetbendError("invalid_argument", `Not JSON: ${error}`);
   }
-  if (depthOf(text) > JSON_DEPTH_MAX) {
-    throw new SheetbendError("nesting_too_deep", `Arrays and objects nest at most ${JSON_DEPTH_MAX} deep.`);
-  }
+  if (LONE_SURROGATE.test(text)) throw new SheetbendError("invalid_argument", "Not Unicode.");
+  if (new TextEncoder().encode(text).length > MESSAGE_BYTES_MAX) throw new SheetbendError("message_too_big");
+  if (isDeeper(JSON.parse(text), JSON_DEPTH_MAX)) throw new SheetbendError("nesting_too_deep");
   return text;
 }
 
-function stringify(message: ClientMessage): string {
-  try {
-    return JSON.stringify(message);
-  } catch (error) {
-    throw new SheetbendError("invalid_argument", `This can't be written as JSON: ${error}`);
-  }
-}
-
-function depthOf(text: string): number {
-  let depth = 0;
-  let deepest = 0;
-  for (const [token] of text.matchAll(STRING_OR_BRACKET)) {
-    if (token === "[" || token === "{") deepest = Math.max(deepest, ++depth);
-    else if (!token.startsWith('"')) depth--;
-  }
-  return deepest;
+/** Whether more than `depth` arrays and objects are nested. */
+function isDeeper(value: unknown, depth: number): boolean {
+  return (
+    value instanceof Object &&
+    (depth === 0 || Object.values(value).some((inner) => isDeeper(inner, depth - 1)))
+  );
 }

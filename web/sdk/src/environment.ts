@@ -3,7 +3,7 @@
  */
 
 import { toHex } from "./bytes.js";
-import { KeyPair } from "./sealing.js";
+import { generateKeyPair, type KeyPair } from "./sealing.js";
 
 /** The part of `WebSocket` that is used. */
 export type Socket = Pick<
@@ -24,7 +24,7 @@ export interface Environment {
   areTimersLate(): boolean;
   /** Uniform in [0, 1). */
   random(): number;
-  /** As `KeyPair.generate`. */
+  /** As `generateKeyPair`. */
   generateKeys(): Promise<KeyPair>;
   /** 32 hexadecimal digits that nobody can guess. */
   randomToken(): string;
@@ -47,16 +47,12 @@ export function browserEnvironment(): Environment {
     setTimeout: (callback, delayMs) => window.setTimeout(callback, delayMs),
     clearTimeout: (timer) => window.clearTimeout(timer),
     areTimersLate: () => document.hidden,
-    random: () => Math.random(),
-    generateKeys: () => KeyPair.generate(),
+    random: Math.random,
+    generateKeys: generateKeyPair,
     randomToken,
     onNetworkChange,
     onPageGone: (callback) =>
-      listen(
-        window,
-        "pagehide",
-        (event) => (event instanceof PageTransitionEvent && event.persisted) || callback(),
-      ),
+      listen(window, "pagehide", (event) => ("persisted" in event && event.persisted) || callback()),
   };
 }
 
@@ -69,7 +65,7 @@ function onNetworkChange(callback: (isCertain: boolean) => void): () => void {
   const stop = [
     listen(window, "online", changed),
     // Timers of pages in the background come late, and not at all while the computer sleeps.
-    listen(document, "visibilitychange", () => document.visibilityState === "visible" && callback(false)),
+    listen(document, "visibilitychange", () => document.hidden || callback(false)),
   ];
   // Only Chromium tells that Wi-Fi was changed for mobile data while both were up.
   const connection: unknown = Reflect.get(navigator, "connection");

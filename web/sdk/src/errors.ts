@@ -47,8 +47,9 @@ export type OwnCode =
   | "invalid_label"
   | "too_many_streams";
 
-/** Of the SDK's own codes: trying again may help. */
+/** Trying again may help. */
 const RETRYABLE: readonly string[] = [
+  ...RETRYABLE_SERVER_ERRORS,
   "connection_failed",
   "delivery_unknown",
   "token_unavailable",
@@ -65,16 +66,16 @@ export type ErrorCode = ServerErrorCode | OwnCode | (string & {});
 /** Anything that goes wrong in the SDK. Tell errors apart by `code`; `message` is a sentence for people. */
 export class SheetbendError extends Error {
   override readonly name = "SheetbendError";
-  readonly code: ErrorCode;
+  declare readonly code: ErrorCode;
   /** Whether the same call may succeed later. */
-  readonly retryable: boolean;
+  declare readonly retryable: boolean;
   /** How long to wait before trying again, where the server says so; else null. */
-  readonly retryAfterMs: number | null;
+  declare readonly retryAfterMs: number | null;
 
   constructor(
     code: ErrorCode,
-    message: string,
-    retryable: boolean = isRetryable(code),
+    message: string = code.replaceAll("_", " "),
+    retryable: boolean = RETRYABLE.includes(code),
     retryAfterMs: number | null = null,
   ) {
     super(message);
@@ -82,8 +83,4 @@ export class SheetbendError extends Error {
     this.retryable = retryable;
     this.retryAfterMs = retryAfterMs;
   }
-}
-
-function isRetryable(code: ErrorCode): boolean {
-  return RETRYABLE.includes(code) || RETRYABLE_SERVER_ERRORS.includes(code);
 }

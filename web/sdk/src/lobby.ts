@@ -3,37 +3,29 @@
 import type { WaitingMember } from "./api.js";
 import type { MemberRecord } from "./messages.js";
 
-/** What changed. */
-export interface LobbyPort {
-  knock(member: WaitingMember): void;
-  knockEnded(member: WaitingMember): void;
-}
+/** @param tell hears of everyone who came or went */
+export function createLobby(tell: (what: "knock" | "knockended", member: WaitingMember) => void) {
+  const byId = new Map<string, WaitingMember>();
 
-export class Lobby {
-  readonly byId = new Map<string, WaitingMember>();
-  readonly #port: LobbyPort;
+  function add({ userId, name, attributes, subject }: MemberRecord): void {
+    if (byId.has(userId)) return;
+    const member = { userId, name, attributes, subject: subject ?? null };
+    byId.set(userId, member);
+    tell("knock", member);
+  }
 
-  constructor(port: LobbyPort) {
-    this.#port = port;
+  function remove({ userId }: { userId: string }): void {
+    const member = byId.get(userId);
+    byId.delete(userId);
+    if (member) tell("knockended", member);
   }
 
   /** Makes the lobby what the roster says. */
-  replace(records: readonly MemberRecord[]): void {
+  function replace(records: readonly MemberRecord[]): void {
     const waiting = new Set(records.map(({ userId }) => userId));
-    for (const userId of [...this.byId.keys()]) if (!waiting.has(userId)) this.remove(userId);
-    for (const record of records) this.add(record);
+    for (const member of byId.values()) if (!waiting.has(member.userId)) remove(member);
+    for (const record of records) add(record);
   }
 
-  add({ userId, name, attributes, subject }: MemberRecord): void {
-    if (this.byId.has(userId)) return;
-    const member = { userId, name, attributes, subject: subject ?? null };
-    this.byId.set(userId, member);
-    this.#port.knock(member);
-  }
-
-  remove(userId: string): void {
-    const member = this.byId.get(userId);
-    this.byId.delete(userId);
-    if (member) this.#port.knockEnded(member);
-  }
+  return { byId, add, remove, replace };
 }

@@ -14,14 +14,15 @@
  */
 
 import type { MemberStream, Rates } from "./api.js";
-import { fromHex, join, toHex } from "./bytes.js";
+import { encoder, fromHex, join, randomBytes, toHex } from "./bytes.js";
 import type { Environment } from "./environment.js";
 import { SheetbendError } from "./errors.js";
-import type { LinkEffect, PathName } from "./link/effects.js";
-import { Reader } from "./link/frames.js";
-import { Link } from "./link/link.js";
-import { decodeData, encodeData } from "./member-data.js";
-import { StreamEnds } from "./member-stream.js";
+import type { EffectKind, LinkEffect, PathName, Performers } from "./link/effects.js";
+import { protocolError, Reader } from "./link/frames.js";
+import { createLink } from "./link/link.js";
+import { NEVER } from "./link/path.js";
+import { bytesOf, decoder } from "./member-data.js";
+import { createStreamEnds, type StreamEnds } from "./member-stream.js";
 import type { SafetyWords } from "./sealing.js";
 
 type Bytes = Uint8Array<ArrayBuffer>;
@@ -59,9 +60,7 @@ const GREET_AGAIN_MS = 500;
 const EARLY_S = 0.012;
 /** The stream on which the first member begins the exchange of safety words. Applications can't open it. */
 const WORDS_LABEL = "sheetbend:words";
-const WORDS_BYTES = 33;
-const NO_WORDS = Promise.resolve(null);
-/** Rates are averages that forget like this. */
+/** Rates are averages that forget like this: of a second, so that they are bytes a second. */
 const RATE_MS = 1000;
 
 interface Sent {
@@ -69,372 +68,273 @@ interface Sent {
   reject(error: SheetbendError): void;
 }
 
-export class MemberLink {
-  readonly #environment: Environment;
-  readonly #isFirst: boolean;
-  readonly #port: MemberLinkPort;
-  readonly #words: () => Promise<SafetyWords | null>;
-  #link: Link;
-  #own = incarnation();
-  #other = NONE;
-  readonly #ups = new Set<PathName>();
+export type MemberLink = ReturnType<typeof createMemberLink>;
+
+/** @param words begins the exchange of safety words; nothing where there has been one */
+export function createMemberLink(
+  environment: Environment,
+  isFirst: boolean,
+  words: () => Promise<SafetyWords | null> | undefined,
+  port: MemberLinkPort,
+) {
+  let link = createLink({ isFirst });
+  let own = incarnation();
+  let other = NONE;
+  const ups = new Set<PathName>();
   /** Those whose frames are taken. */
-  readonly #open = new Set<PathName>();
-  readonly #greetedAt = new Map<PathName, number>();
+  const open = new Set<PathName>();
+  const greetedAt = { relay: 0, direct: 0 };
   /** No earlier than any time that the link was told of. */
-  #clockS = 0;
-  readonly #due: LinkEffect[] = [];
+  let clockS = 0;
+  const due: LinkEffect[] = [];
   /** Frames that go out together, once the caller is done. */
-  readonly #bundles: Record<PathName, Bytes[]> = { relay: [], direct: [] };
-  #bundledBytes = 0;
-  #isBusy = false;
-  #error: SheetbendError | null = null;
-  #timer = 0;
-  #timerAt = Number.POSITIVE_INFINITY;
-  #readyTimer = 0;
+  const bundles: Record<PathName, Bytes[]> = { relay: [], direct: [] };
+  let bundledBytes = 0;
+  let isBusy = false;
+  /** Why it is over. */
+  let end: SheetbendError | null = null;
+  let timer = 0;
+  let timerAt = NEVER;
+  let readyTimer = 0;
   /** Messages on their way, and how many were acknowledged before. */
-  #sent: Sent[] = [];
-  #acknowledged = 0;
-  readonly #streams = new Map<number, StreamEnds>();
-  #wordsStream: number | null = null;
-  #exchange: Promise<SafetyWords | null> = NO_WORDS;
-  readonly #outgoing: Rate;
-  readonly #incoming: Rate;
+  const sent: Sent[] = [];
+  let acknowledged = 0;
+  const streams = new Map<number, StreamEnds>();
+  const outgoing = createRate(environment);
+  const incoming = createRate(environment);
 
-  /** @param words begins the exchange of safety words; null where there has been one */
-  constructor(
-    environment: Environment,
-    isFirst: boolean,
-    words: () => Promise<SafetyWords | null>,
-    port: MemberLinkPort,
-  ) {
-    this.#environment = environment;
-    this.#isFirst = isFirst;
-    this.#words = words;
-    this.#port = port;
-    this.#outgoing = new Rate(environment);
-    this.#incoming = new Rate(environment);
-    this.#link = this.#begin();
-  }
-
-  get path(): PathName | null {
-    return this.#link.path;
-  }
-
-  get rttMs(): number | null {
-    const { path } = this.#link;
-    const rttS = path && this.#link[path].rttS;
-    return rttS === null ? null : rttS * 1000;
-  }
-
-  get rates(): Rates {
-    return { sent: this.#outgoing.perSecond(), received: this.#incoming.perSecond() };
-  }
+  const performers: Performers = {
+    transmit({ path, frame, lossy }) {
+      outgoing(frame.length);
+      if (lossy) {
+        port.transmit(path, frame, true);
+        return;
+      }
+      if (bundledBytes === 0) queueMicrotask(sendBundles);
+      if (bundledBytes + frame.length > BUNDLE_BYTES_MAX) sendBundles();
+      bundles[path].push(frame);
+      bundledBytes += frame.length + 2;
+    },
+    // The bytes are a copy: they came amid a frame.
+    delivered: ({ data, isText, reliable }) =>
+      port.message(isText ? decoder.decode(data) : data.slice(), { reliable }),
+    acknowledged({ message }) {
+      for (const { resolve } of sent.splice(0, message - acknowledged)) resolve();
+      acknowledged = message;
+    },
+    path: ({ path }) => port.moved(path),
+    broken: ({ code }) => close(protocolError("link_broken", code)),
+    "stream-opened"({ stream, label }) {
+      const ends = addStream(stream, label);
+      if (label === WORDS_LABEL && !isFirst) {
+        exchangeWords(ends);
+      } else if (!port.stream(ends)) {
+        carryOut(link.stop(stream, 0, now()));
+        carryOut(link.reset(stream, 0, now()));
+      }
+    },
+    "stream-data": ({ stream, data }) => streams.get(stream)?.take(data.slice()),
+    "stream-ended": ({ stream }) => streams.get(stream)?.end(),
+    "stream-reset": ({ stream }) =>
+      streams
+        .get(stream)
+        ?.failed(new SheetbendError("stream_reset", "The member gave up writing this stream.")),
+    "stream-stopped": ({ stream }) =>
+      streams
+        .get(stream)
+        ?.stopped(new SheetbendError("stream_stopped", "The member wants no more of this stream.")),
+    "stream-drained": ({ stream }) => streams.get(stream)?.drained(),
+  };
 
   // Paths.
 
   /** A path has a transport, or another one than before. */
-  pathUp(path: PathName): void {
-    if (this.#error) return;
-    this.#ups.add(path);
-    this.#open.delete(path);
-    this.#greet(path);
+  function pathUp(path: PathName): void {
+    if (end) return;
+    ups.add(path);
+    open.delete(path);
+    greet(path);
     // The relay is used in the same breath, behind the greeting; a data channel once it has brought theirs.
-    if (path === "relay") this.#do((now) => this.#link.pathUp(path, now));
+    if (path === "relay") carryOut(link.pathUp(path, now()));
   }
 
-  pathDown(path: PathName): void {
-    if (!this.#ups.delete(path)) return;
-    this.#open.delete(path);
-    this.#do((now) => this.#link.pathDown(path, now));
+  function pathDown(path: PathName): void {
+    if (ups.delete(path)) carryOut(link.pathDown(path, now()));
   }
 
   /** The path takes more again. */
-  pathReady(path: PathName): void {
-    if (this.#ups.has(path)) this.#do((now) => this.#link.pathReady(path, this.#port.isReady(path), now));
+  function pathReady(path: PathName): void {
+    if (ups.has(path)) carryOut(link.pathReady(path, port.isReady(path), now()));
   }
 
-  receive(path: PathName, frame: Bytes): void {
-    if (this.#error || !this.#ups.has(path)) return;
-    this.#incoming.add(frame.length);
-    if (frame[0] === GREETING || frame[0] === ANSWER) this.#greeted(path, frame);
-    else if (!this.#open.has(path)) this.#greetAgain(path);
-    else if (frame[0] === BUNDLE) this.#unbundle(path, new Reader(frame.subarray(1)));
-    else this.#do((now) => this.#link.receive(path, frame, now));
-  }
-
-  /** What begins a path. */
-  get greeting(): Bytes {
-    return this.#incarnations(GREETING);
+  function receive(path: PathName, frame: Bytes): void {
+    if (end || !ups.has(path)) return;
+    incoming(frame.length);
+    const [kind] = frame;
+    if (kind === GREETING || kind === ANSWER) greeted(path, frame);
+    else if (!open.has(path)) {
+      if (environment.now() - greetedAt[path] >= GREET_AGAIN_MS) greet(path);
+    } else if (kind === BUNDLE) unbundle(path, new Reader(frame.subarray(1)));
+    else carryOut(link.receive(path, frame, now()));
   }
 
   // What the application wants.
 
-  async send(data: unknown, reliable: boolean): Promise<void> {
-    if (this.#error) throw this.#error;
-    const bytes = encodeData(data);
-    if (!bytes)
-      throw new SheetbendError("invalid_argument", "A message is text, an ArrayBuffer or a view of one.");
+  async function send(data: unknown, reliable: boolean): Promise<void> {
+    if (end) throw end;
     const isText = typeof data === "string";
-    if (!reliable) {
-      this.#do((now) => this.#link.sendLossy(bytes, isText, now));
-      return;
-    }
-    await new Promise<void>((resolve, reject) => {
-      this.#do((now) => {
-        const effects = this.#link.send(bytes, isText, now);
-        this.#sent.push({ resolve, reject });
-        return effects;
-      });
-    });
+    const bytes = isText ? encoder.encode(data) : bytesOf(data);
+    const effects = (reliable ? link.send : link.sendLossy)(bytes, isText, now());
+    const delivery = reliable && new Promise<void>((resolve, reject) => sent.push({ resolve, reject }));
+    carryOut(effects);
+    await delivery;
   }
 
-  openStream(label: string): MemberStream {
-    if (this.#error) throw this.#error;
-    if (label === WORDS_LABEL)
-      throw new SheetbendError("invalid_label", "Streams of this label are Sheetbend's own.");
-    return this.#addStream(this.#openStream(label), label);
+  function openStream(label: string): MemberStream {
+    if (end) throw end;
+    if (label === WORDS_LABEL) throw new SheetbendError("invalid_label", "This label is reserved.");
+    return beginStream(label);
   }
 
   /** Ends it: what wasn't acknowledged may or may not have come. */
-  close(error: SheetbendError): void {
-    this.#abandon();
-    this.#error = error;
-    this.#environment.clearTimeout(this.#timer);
-    this.#environment.clearTimeout(this.#readyTimer);
-    this.#ups.clear();
-    this.#open.clear();
+  function close(error: SheetbendError): void {
+    abandon();
+    end = error;
+    environment.clearTimeout(timer);
+    environment.clearTimeout(readyTimer);
+    ups.clear();
   }
 
-  // The parts.
+  // Greetings.
 
-  #begin(): Link {
-    this.#sent = [];
-    this.#acknowledged = 0;
-    this.#streams.clear();
-    this.#wordsStream = null;
-    this.#exchange = NO_WORDS;
-    return new Link({ isFirst: this.#isFirst });
+  function greeting(kind = GREETING): Bytes {
+    return join([kind], fromHex(own + other));
   }
 
-  /** They know nothing of us any more: what they haven't acknowledged is lost, or not, and new things begin anew. */
-  #renew(): void {
-    this.#abandon();
-    this.#own = incarnation();
-    this.#due.length = 0;
-    for (const path of PATHS) this.#bundles[path].length = 0;
-    this.#link = this.#begin();
-    for (const path of this.#ups) {
-      this.#open.delete(path);
-      this.#greet(path);
-    }
-    if (this.#ups.has("relay")) this.#do((now) => this.#link.pathUp("relay", now));
+  function greet(path: PathName): void {
+    greetedAt[path] = environment.now();
+    port.transmit(path, greeting(), false);
   }
 
-  #abandon(): void {
-    const error = new SheetbendError(
-      "delivery_unknown",
-      "The member was lost before it had acknowledged this.",
-    );
-    for (const { reject } of this.#sent.splice(0)) reject(error);
-    for (const stream of this.#streams.values()) {
-      stream.failed(error);
-      stream.stopped(error);
-    }
-  }
-
-  #incarnations(kind: number): Bytes {
-    return join([kind], fromHex(this.#own), fromHex(this.#other));
-  }
-
-  #greet(path: PathName): void {
-    this.#greetedAt.set(path, this.#environment.now());
-    this.#port.transmit(path, this.greeting, false);
-  }
-
-  #greetAgain(path: PathName): void {
-    const at = this.#greetedAt.get(path) ?? 0;
-    if (this.#environment.now() - at >= GREET_AGAIN_MS) this.#greet(path);
-  }
-
-  #greeted(path: PathName, frame: Bytes): void {
+  function greeted(path: PathName, frame: Bytes): void {
     if (frame.length !== 1 + 2 * INCARNATION_BYTES) return;
     const theirs = toHex(frame.subarray(1, 1 + INCARNATION_BYTES));
     const known = toHex(frame.subarray(1 + INCARNATION_BYTES));
-    if (known !== this.#own && known !== NONE) {
-      this.#open.delete(path);
-      this.#greet(path);
+    if (known !== own && known !== NONE) {
+      open.delete(path);
+      greet(path);
       return;
     }
-    const isNew = theirs !== this.#other;
-    const isRenewal = isNew && this.#other !== NONE;
-    this.#other = theirs;
-    if (isRenewal) this.#renew();
-    if (frame[0] === GREETING) this.#port.transmit(path, this.#incarnations(ANSWER), false);
-    const wasOpen = this.#open.has(path);
-    this.#open.add(path);
-    if (path === "direct" && !wasOpen) this.#do((now) => this.#link.pathUp(path, now));
-    if (isNew && this.#isFirst) this.#beginWords();
+    const isNew = theirs !== other;
+    const isRenewal = isNew && other !== NONE;
+    other = theirs;
+    if (isRenewal) renew();
+    if (frame[0] === GREETING) port.transmit(path, greeting(ANSWER), false);
+    const wasOpen = open.has(path);
+    open.add(path);
+    if (path === "direct" && !wasOpen) carryOut(link.pathUp(path, now()));
+    if (isNew && isFirst) exchangeWords(beginStream(WORDS_LABEL));
   }
+
+  /** They know nothing of us any more: what they haven't acknowledged is lost, or not, and new things begin anew. */
+  function renew(): void {
+    abandon();
+    own = incarnation();
+    due.length = 0;
+    for (const path of PATHS) bundles[path].length = 0;
+    link = createLink({ isFirst });
+    acknowledged = 0;
+    ups.forEach(pathUp);
+  }
+
+  function abandon(): void {
+    const error = new SheetbendError("delivery_unknown", "The member was lost before it acknowledged this.");
+    for (const { reject } of sent.splice(0)) reject(error);
+    for (const stream of streams.values()) {
+      stream.failed(error);
+      stream.stopped(error);
+    }
+    streams.clear();
+  }
+
+  // Effects.
 
   /** What an effect brings about is done behind the effects that are still due. */
-  #do(input: (now: number) => LinkEffect[]): void {
-    this.#due.push(...input(this.#now()));
-    if (this.#isBusy) return;
-    this.#isBusy = true;
+  function carryOut(effects: readonly LinkEffect[]): void {
+    due.push(...effects);
+    if (isBusy) return;
+    isBusy = true;
     try {
-      for (let effect = this.#due.shift(); effect; effect = this.#due.shift()) this.#perform(effect);
+      for (let effect = due.shift(); effect; effect = due.shift()) perform(effect);
     } finally {
-      this.#isBusy = false;
+      isBusy = false;
     }
-    this.#watchPaths();
-    this.#arm();
+    watchPaths();
+    arm();
   }
 
-  #perform(effect: LinkEffect): void {
-    switch (effect.effect) {
-      case "transmit":
-        this.#outgoing.add(effect.frame.length);
-        if (effect.lossy) this.#port.transmit(effect.path, effect.frame, true);
-        else this.#bundle(effect.path, effect.frame);
-        break;
-      case "delivered":
-        this.#port.message(decodeData(effect.data, effect.isText), { reliable: effect.reliable });
-        break;
-      case "acknowledged":
-        for (const { resolve } of this.#sent.splice(0, effect.message - this.#acknowledged)) resolve();
-        this.#acknowledged = effect.message;
-        break;
-      case "path":
-        this.#port.moved(effect.path);
-        break;
-      case "broken":
-        this.close(
-          new SheetbendError("link_broken", `The member's program broke the protocol: ${effect.code}.`),
-        );
-        break;
-      default:
-        this.#performOfStream(effect);
-    }
+  function perform<Kind extends EffectKind>(effect: LinkEffect<Kind>): void {
+    performers[effect.effect](effect);
   }
 
-  #bundle(path: PathName, frame: Bytes): void {
-    if (this.#bundledBytes === 0) queueMicrotask(() => this.#sendBundles());
-    if (this.#bundledBytes + frame.length > BUNDLE_BYTES_MAX) this.#sendBundles();
-    this.#bundles[path].push(frame);
-    this.#bundledBytes += frame.length + 2;
+  /** Carries out what a verb wants done, and returns what else it has returned. */
+  function answerOf<Answer>([answer, effects]: [Answer, LinkEffect[]]): Answer {
+    carryOut(effects);
+    return answer;
   }
 
-  #sendBundles(): void {
-    this.#bundledBytes = 0;
+  function sendBundles(): void {
+    bundledBytes = 0;
     for (const path of PATHS) {
-      const [first, ...more] = this.#bundles[path].splice(0);
-      if (!first || !this.#ups.has(path)) continue;
-      const parts = [first, ...more].flatMap((frame) => [[frame.length >> 8, frame.length & 0xff], frame]);
-      this.#port.transmit(path, more.length > 0 ? join([BUNDLE], ...parts) : first, false);
+      const frames = bundles[path].splice(0);
+      const [first] = frames;
+      if (!first || !ups.has(path)) continue;
+      const parts = frames.flatMap((frame) => [[frame.length >> 8, frame.length], frame]);
+      port.transmit(path, frames.length > 1 ? join([BUNDLE], ...parts) : first, false);
     }
   }
 
-  #unbundle(path: PathName, reader: Reader): void {
-    this.#do((now) => {
-      const effects: LinkEffect[] = [];
-      while (!reader.isAtEnd) effects.push(...this.#link.receive(path, reader.piece(), now));
-      return effects;
-    });
+  function unbundle(path: PathName, reader: Reader): void {
+    const at = now();
+    const effects: LinkEffect[] = [];
+    while (!reader.isAtEnd) effects.push(...link.receive(path, reader.piece(), at));
+    carryOut(effects);
   }
 
-  #performOfStream(effect: Extract<LinkEffect, { stream: number }>): void {
-    const { stream } = effect;
-    const ends = this.#streams.get(stream);
-    switch (effect.effect) {
-      case "stream-opened":
-        this.#streamOpened(stream, effect.label);
-        break;
-      case "stream-data":
-        if (stream === this.#wordsStream) this.#continueWords(effect.data.slice());
-        else ends?.take(effect.data.slice());
-        break;
-      case "stream-ended":
-        ends?.end();
-        break;
-      case "stream-reset":
-        ends?.failed(new SheetbendError("stream_reset", "The member gave up writing this stream."));
-        break;
-      case "stream-stopped":
-        ends?.stopped(new SheetbendError("stream_stopped", "The member wants no more of this stream."));
-        break;
-      case "stream-drained":
-        ends?.drained();
-    }
+  // Streams.
+
+  function beginStream(label: string): StreamEnds {
+    return addStream(answerOf(link.openStream(label, now())), label);
   }
 
-  #openStream(label: string): number {
-    let opened = 0;
-    this.#do((now) => {
-      const [stream, effects] = this.#link.openStream(label, now);
-      opened = stream;
-      return effects;
+  function addStream(stream: number, label: string): StreamEnds {
+    const ends = createStreamEnds(label, {
+      write: (data) => answerOf(link.write(stream, data, now())),
+      finish: () => carryOut(link.finish(stream, now())),
+      reset: () => carryOut(link.reset(stream, 0, now())),
+      stop: () => carryOut(link.stop(stream, 0, now())),
+      consume: (size) => carryOut(link.consume(stream, size, now())),
     });
-    return opened;
-  }
-
-  #addStream(stream: number, label: string): StreamEnds {
-    const link = this.#link;
-    const isOver = () => link !== this.#link || this.#error !== null;
-    const ends = new StreamEnds(label, {
-      write: (data) => {
-        let hasPlace = true;
-        this.#do((now) => {
-          if (isOver()) return [];
-          const [answer, effects] = link.write(stream, data, now);
-          hasPlace = answer;
-          return effects;
-        });
-        return hasPlace;
-      },
-      finish: () => isOver() || this.#do((now) => link.finish(stream, now)),
-      reset: () => isOver() || this.#do((now) => link.reset(stream, 0, now)),
-      stop: () => isOver() || this.#do((now) => link.stop(stream, 0, now)),
-      consume: (size) => isOver() || this.#do((now) => link.consume(stream, size, now)),
-    });
-    this.#streams.set(stream, ends);
+    streams.set(stream, ends);
     return ends;
   }
 
-  #streamOpened(stream: number, label: string): void {
-    if (label === WORDS_LABEL && !this.#isFirst) {
-      this.#wordsStream = stream;
-      this.#exchange = this.#words();
-      return;
-    }
-    const ends = this.#addStream(stream, label);
-    if (this.#port.stream(ends)) return;
-    this.#do((now) => [...this.#link.stop(stream, 0, now), ...this.#link.reset(stream, 0, now)]);
-  }
-
   /** Where another stands in between, it can't get the same words on both sides: it has this one try. */
-  #beginWords(): void {
-    this.#exchange = this.#words();
-    this.#wordsStream = this.#openStream(WORDS_LABEL);
-    this.#answerWords((exchange) => exchange.start());
-  }
-
-  #continueWords(message: Bytes): void {
-    if (message.length === WORDS_BYTES) this.#answerWords((exchange) => exchange.receive(message));
-  }
-
-  async #answerWords(step: (exchange: SafetyWords) => Promise<Bytes | null>): Promise<void> {
-    const stream = this.#wordsStream;
-    const link = this.#link;
+  async function exchangeWords({ readable, writable }: MemberStream): Promise<void> {
     try {
-      const exchange = await this.#exchange;
-      const answer = exchange && (await step(exchange));
-      if (link !== this.#link || stream === null || this.#error) return;
-      if (answer) this.#do((now) => link.write(stream, answer, now)[1]);
-      if (exchange?.words) {
-        this.#do((now) => [...link.finish(stream, now), ...link.consume(stream, WORDS_BYTES, now)]);
-        this.#port.words(exchange.words);
+      const exchange = await words();
+      if (!exchange) return;
+      const reader = readable.getReader();
+      const writer = writable.getWriter();
+      let message = await exchange.start();
+      for (;;) {
+        if (message) await writer.write(message);
+        if (exchange.words) break;
+        const { value = new Uint8Array() } = await reader.read();
+        message = await exchange.receive(value);
       }
+      await writer.close();
+      port.words(exchange.words);
     } catch {
       // They broke the exchange: there are no words, and so nothing to trust.
     }
@@ -442,72 +342,80 @@ export class MemberLink {
 
   // Time.
 
-  #now(): number {
-    this.#clockS = Math.max(this.#clockS, this.#environment.now() / 1000);
-    return this.#clockS;
+  function now(): number {
+    clockS = Math.max(clockS, environment.now() / 1000);
+    return clockS;
   }
 
   /** Tells of paths that hang, and holds back those that take no more. */
-  #watchPaths(): void {
+  function watchPaths(): void {
     let isFull = false;
-    for (const path of this.#ups) {
-      this.#port.silent(path, this.#link[path].isQuiet);
-      const isReady = this.#port.isReady(path);
-      if (isReady !== this.#link[path].isReady) {
-        const effects = this.#link.pathReady(path, isReady, this.#now());
-        this.#due.push(...effects);
-      }
+    for (const path of ups) {
+      port.silent(path, link[path].isQuiet);
+      const isReady = port.isReady(path);
+      if (isReady !== link[path].isReady) due.push(...link.pathReady(path, isReady, now()));
       isFull ||= !isReady;
     }
-    if (this.#due.length > 0) this.#do(() => []);
-    this.#environment.clearTimeout(this.#readyTimer);
-    if (isFull) this.#readyTimer = this.#environment.setTimeout(() => this.#do(() => []), READY_AFTER_MS);
+    if (due.length > 0) carryOut([]);
+    environment.clearTimeout(readyTimer);
+    if (isFull) readyTimer = environment.setTimeout(() => carryOut([]), READY_AFTER_MS);
   }
 
-  #arm(): void {
-    const at = this.#link.nextDeadline() ?? Number.POSITIVE_INFINITY;
-    if (this.#timerAt <= at && this.#timerAt !== Number.POSITIVE_INFINITY) return; // It will see that it came early.
-    this.#environment.clearTimeout(this.#timer);
-    this.#timerAt = at;
-    if (at === Number.POSITIVE_INFINITY) return;
-    if (at - this.#now() <= EARLY_S && this.#environment.areTimersLate()) {
-      this.#timerAt = Number.POSITIVE_INFINITY;
-      this.#clockS = at;
-      queueMicrotask(() => this.#error || this.#do((now) => this.#link.tick(now)));
-      return;
+  function arm(): void {
+    const at = link.nextDeadline() ?? NEVER;
+    if (timerAt <= at) return; // It will see that it came early.
+    timerAt = at;
+    environment.clearTimeout(timer);
+    const delayS = at - now();
+    if (delayS <= EARLY_S && environment.areTimersLate()) {
+      clockS = at;
+      queueMicrotask(tick);
+    } else {
+      timer = environment.setTimeout(tick, Math.max(0, Math.ceil(delayS * 1000)));
     }
-    this.#timer = this.#environment.setTimeout(
-      () => {
-        this.#timerAt = Number.POSITIVE_INFINITY;
-        this.#do((now) => this.#link.tick(now));
-      },
-      Math.max(0, Math.ceil((at - this.#now()) * 1000)),
-    );
   }
+
+  function tick(): void {
+    timerAt = NEVER;
+    if (!end) carryOut(link.tick(now()));
+  }
+
+  return {
+    get path(): PathName | null {
+      return link.path;
+    },
+    get rttMs(): number | null {
+      const { path } = link;
+      const rttS = path && link[path].rttS;
+      return rttS && rttS * 1000;
+    },
+    get rates(): Rates {
+      return { sent: outgoing(), received: incoming() };
+    },
+    pathUp,
+    pathDown,
+    pathReady,
+    receive,
+    /** What begins a path. */
+    greeting,
+    send,
+    openStream,
+    close,
+  };
 }
 
-/** Bytes a second. */
-class Rate {
-  readonly #environment: Environment;
-  #bytes = 0;
-  #at = 0;
-
-  constructor(environment: Environment) {
-    this.#environment = environment;
-  }
-
-  add(bytes: number): void {
-    this.#bytes = this.perSecond() + (bytes * 1000) / RATE_MS;
-  }
-
-  perSecond(): number {
-    const now = this.#environment.now();
-    this.#bytes *= Math.exp((this.#at - now) / RATE_MS);
-    this.#at = now;
-    return this.#bytes;
-  }
+/** Counts bytes. Returns how many a second there are. */
+function createRate(environment: Environment): (added?: number) => number {
+  let bytes = 0;
+  let at = 0;
+  return (added = 0) => {
+    const now = environment.now();
+    bytes = bytes * Math.exp((at - now) / RATE_MS) + added;
+    at = now;
+    return bytes;
+  };
 }
 
 function incarnation(): string {
-  return toHex(crypto.getRandomValues(new Uint8Array(INCARNATION_BYTES)));
+  return toHex(randomBytes(INCARNATION_BYTES));
 }

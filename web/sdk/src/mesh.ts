@@ -22,7 +22,7 @@ import type { Forwarded, MemberRecord, SignalType } from "./messages.js";
 import { type Opening, Pair } from "./pair.js";
 import { Peer } from "./peer.js";
 import { decodeCandidate, decodeDescription, type PeerDescription } from "./peer-messages.js";
-import { SealedChannel } from "./sealed-channel.js";
+import { createSealedChannel, type SealedChannel } from "./sealed-channel.js";
 import { descriptionParts, type KeyPair } from "./sealing.js";
 
 /** What this page seals with in one room. */
@@ -317,7 +317,7 @@ export class Mesh {
     const timer = this.#environment.setTimeout(() => this.admit(userId), RECOGNITION_MS);
     this.#newcomers.set(userId, { record, opening, timer, known });
     // By this it recognises us, if it is who it seems to be.
-    this.#channels.get(userId)?.send(known.link.greeting, false);
+    this.#channels.get(userId)?.send(known.link.greeting(), false);
   }
 
   #add(record: MemberRecord, opening: Opening): void {
@@ -345,7 +345,7 @@ export class Mesh {
       keys && {
         isFirst: keys.keyPair.key < (record.key ?? ""),
         sealing: keys.secret === null ? "keys" : "secret",
-        safetyWords: async (peer) => (await this.#channels.get(peer.userId)?.safetyWords()) ?? null,
+        safetyWords: (peer) => this.#channels.get(peer.userId)?.safetyWords(),
         relay: (peer, frame, lossy) => this.#channels.get(peer.userId)?.send(frame, lossy),
         isRelayReady: (peer) => this.#isRelayReady(peer),
         suspectRelay: () => this.#port.suspectRelay(),
@@ -377,7 +377,7 @@ export class Mesh {
     if (!this.#keys || otherKey === null || ownId === undefined) return;
     const { keyPair, roomId, roomTag, secret } = this.#keys;
     const target = fromHex(userId);
-    const channel = new SealedChannel(
+    const channel = createSealedChannel(
       keyPair,
       { roomId, ownId, otherId: userId, otherKey, secret },
       {

@@ -1,5 +1,5 @@
 /**
- * The messages of `sheetbend.v1` (protocol/PROTOCOL.md), one type each, and decoding of what a server sends.
+ * The messages of `sheetbend.v1` (protocol/PROTOCOL.md), one type each. What a server sends is checked by `decode.ts`.
  *
  * What members say to each other inside `sdp`, `candidate` and `data` is left unread here: `peer-messages.ts`.
  */
@@ -12,9 +12,9 @@ export interface Hello {
   features?: readonly string[] | undefined;
   /** No address of ours may be passed on. */
   relayOnly?: true | undefined;
-  token?: string;
+  token?: string | undefined;
   /** Goes on with a session, of which so many counted messages have arrived. */
-  resume?: { token: string; received: number };
+  resume?: { token: string; received: number } | undefined;
 }
 
 export interface Join {
@@ -23,9 +23,9 @@ export interface Join {
   name: string;
   attributes: Attributes;
   /** The last event seen of the room in an earlier session. */
-  since?: { epoch: string; offset: number };
+  since?: { epoch: string; offset: number } | undefined;
   /** The public key of `sealing`. */
-  key?: string;
+  key?: string | undefined;
   ref: string;
 }
 
@@ -41,7 +41,7 @@ export interface Say {
   type: "message";
   roomId: string;
   data: Json;
-  to?: readonly string[];
+  to?: readonly string[] | undefined;
   id: string;
   ref: string;
 }
@@ -272,22 +272,16 @@ export type RoomEvent =
   | Forwarded
   | Refused;
 
+export type RoomEventByType = { [Event in RoomEvent as Event["type"]]: Event };
+
 export type ServerMessage = SessionMessage | RoomEvent;
 
-type Fields = { readonly [key: string]: unknown };
-
-const USER_ID = /^[0-9a-f]{32}$/;
-
-/** A message from a server, or null for what this version doesn't know or what is not as the protocol says. */
-export function decodeServerMessage(text: unknown): ServerMessage | null {
-  const message = parseObject(text);
-  return message && isServerMessage(message) ? message : null;
-}
+export type Fields = { readonly [key: string]: unknown };
 
 /** The object that `text` holds as JSON, or null. */
 export function parseObject(text: unknown): Fields | null {
   try {
-    const value: unknown = typeof text === "string" ? JSON.parse(text) : null;
+    const value: unknown = isString(text) ? JSON.parse(text) : null;
     return isObject(value) ? value : null;
   } catch {
     return null;
@@ -298,113 +292,6 @@ export function isObject(value: unknown): value is Fields {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-export function isUserId(value: unknown): value is string {
-  return isString(value) && USER_ID.test(value);
-}
-
 export function isString(value: unknown): value is string {
   return typeof value === "string";
-}
-
-/** The shape of each type; a Map, so that no `type` from outside can name something inherited. */
-const SHAPES: ReadonlyMap<unknown, (message: Fields) => boolean> = new Map([
-  ["welcome", isWelcome],
-  ["roster", isRoster],
-  ["waiting", () => true],
-  ["user-joined", (m: Fields) => isMember(m.member) && isCount(m.offset)],
-  ["user-left", (m: Fields) => isUserId(m.userId) && isCount(m.offset)],
-  ["user-updated", (m: Fields) => isMember(m.member) && isCount(m.offset)],
-  ["room-updated", (m: Fields) => isString(m.access) && isCount(m.offset)],
-  ["message", (m: Fields) => isMessage(m) && isOptional(m.to, isUserIds)],
-  ["accepted", (m: Fields) => isString(m.epoch) && isCount(m.offset)],
-  ["knock", (m: Fields) => isMember(m.member)],
-  ["knock-ended", (m: Fields) => isUserId(m.userId)],
-  ["mute-requested", (m: Fields) => isUserId(m.sender) && isStrings(m.media)],
-  ["error", (m: Fields) => isString(m.code) && isString(m.message) && isOptional(m.retryAfterS, isNumber)],
-  ["offer", (m: Fields) => isUserId(m.sender) && m.sdp !== undefined],
-  ["answer", (m: Fields) => isUserId(m.sender) && m.sdp !== undefined],
-  ["ice-candidate", (m: Fields) => isUserId(m.sender) && m.candidate !== undefined],
-  ["ice-servers", isIceServers],
-  ["authorized", (m: Fields) => isStrings(m.can) && isNumber(m.expiresInS)],
-  ["ack", (m: Fields) => isCount(m.received)],
-  ["pong", () => true],
-  ["draining", (m: Fields) => isNumber(m.withinS)],
-]);
-
-function isServerMessage(message: Fields): message is Fields & ServerMessage {
-  return SHAPES.get(message.type)?.(message) ?? false;
-}
-
-function isWelcome(message: Fields): boolean {
-  return (
-    isUserId(message.userId) &&
-    isStrings(message.features) &&
-    isIceServers(message) &&
-    isObject(message.limits) &&
-    isNumber(message.limits.pingIntervalS) &&
-    isString(message.resumeToken) &&
-    isOptional(message.expiresInS, isNumber) &&
-    (message.recovered !== true || isCount(message.received))
-  );
-}
-
-function isIceServers({ iceServers }: Fields): boolean {
-  return isArrayOf(iceServers, isObject);
-}
-
-function isRoster(message: Fields): boolean {
-  return (
-    isString(message.epoch) &&
-    isCount(message.offset) &&
-    isString(message.access) &&
-    isMember(message.you) &&
-    isArrayOf(message.members, isMember) &&
-    isArrayOf(message.history, isRemembered) &&
-    typeof message.complete === "boolean" &&
-    isOptional(message.waiting, (waiting) => isArrayOf(waiting, isMember))
-  );
-}
-
-function isRemembered(value: unknown): boolean {
-  return isObject(value) && isMessage(value) && isString(value.name);
-}
-
-function isMessage({ sender, offset, data, time }: Fields): boolean {
-  return isUserId(sender) && isCount(offset) && data !== undefined && isNumber(time);
-}
-
-function isMember(value: unknown): boolean {
-  return (
-    isObject(value) &&
-    isUserId(value.userId) &&
-    isString(value.name) &&
-    isObject(value.attributes) &&
-    isOptional(value.can, isStrings) &&
-    isOptional(value.key, isString)
-  );
-}
-
-function isUserIds(value: unknown): boolean {
-  return isArrayOf(value, isUserId);
-}
-
-function isStrings(value: unknown): boolean {
-  return isArrayOf(value, isString);
-}
-
-/** An offset, or how many of something. */
-function isCount(value: unknown): boolean {
-  return isNumber(value) && Number.isSafeInteger(value) && value >= 0;
-}
-
-function isNumber(value: unknown): value is number {
-  return typeof value === "number" && value >= 0;
-}
-
-function isOptional(value: unknown, isValid: (value: unknown) => boolean): boolean {
-  return value === undefined || isValid(value);
-}
-
-function isArrayOf(value: unknown, isElement: (element: unknown) => boolean): boolean {
-  return Array.isArray(value) && value.every(isElement);
 }

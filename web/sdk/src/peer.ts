@@ -11,11 +11,11 @@ import type {
   Rates,
   Sealing,
 } from "./api.js";
-import { Emitter } from "./emitter.js";
+import { createEmitter } from "./emitter.js";
 import type { Environment } from "./environment.js";
 import { SheetbendError } from "./errors.js";
 import type { PathName } from "./link/effects.js";
-import { MemberLink } from "./member-link.js";
+import { createMemberLink, type MemberLink } from "./member-link.js";
 import type { MemberRecord } from "./messages.js";
 import type { Pair } from "./pair.js";
 import { RemoteStreams } from "./remote-streams.js";
@@ -27,7 +27,7 @@ export interface PeerPort {
   /** Whether our key is the smaller one. */
   isFirst: boolean;
   sealing: Sealing;
-  safetyWords(peer: Peer): Promise<SafetyWords | null>;
+  safetyWords(peer: Peer): Promise<SafetyWords | null> | undefined;
   relay(peer: Peer, frame: Uint8Array<ArrayBuffer>, lossy: boolean): void;
   isRelayReady(peer: Peer): boolean;
   suspectRelay(): void;
@@ -38,7 +38,12 @@ const FORMER_IDS_MAX = 16;
 /** A TURN server at the other end is known by its candidate, which may come after the path is there. */
 const LOOK_AGAIN_MS = 1000;
 
-export class Peer extends Emitter<MemberEvents> implements Member {
+export class Peer implements Member {
+  readonly #events = createEmitter<MemberEvents>();
+  readonly on = this.#events.on;
+  readonly once = this.#events.once;
+  readonly off = this.#events.off;
+  readonly emit = this.#events.emit;
   readonly key: string;
   /** The key that it shows to the room, if it has one. */
   readonly publicKey: string | undefined;
@@ -65,7 +70,6 @@ export class Peer extends Emitter<MemberEvents> implements Member {
   });
 
   constructor(key: string, record: MemberRecord, environment: Environment, port: PeerPort | null) {
-    super();
     this.key = key;
     this.publicKey = record.key;
     this.sealing = port?.sealing ?? null;
@@ -207,7 +211,7 @@ export class Peer extends Emitter<MemberEvents> implements Member {
   }
 
   #createLink({ isFirst, safetyWords, relay, isRelayReady, suspectRelay }: PeerPort): MemberLink {
-    return new MemberLink(this.#environment, isFirst, () => safetyWords(this), {
+    return createMemberLink(this.#environment, isFirst, () => safetyWords(this), {
       transmit: (path, frame, lossy) =>
         path === "relay" ? relay(this, frame, lossy) : this.pair?.send(frame, lossy),
       isReady: (path) => (path === "relay" ? isRelayReady(this) : (this.pair?.isReady ?? false)),

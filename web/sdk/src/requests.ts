@@ -35,116 +35,104 @@ interface Entry {
 const PENDING_MAX = 256;
 
 /** Of a request that the server says nothing to unless it refuses: done when it is on its way. */
-const NOWHERE: Place = { offset: 0, epoch: "" };
+export const NOWHERE: Place = { offset: 0, epoch: "" };
 
-export class Requests {
-  readonly #entries = new Map<string, Entry>();
-  readonly #transmit: (message: RequestMessage) => void;
-  readonly #isReady: () => boolean;
-  readonly #nextRef: () => string;
+export type Requests = ReturnType<typeof createRequests>;
 
-  /**
-   * @param isReady whether the room is there
-   * @param transmit sends a message then, or throws a SheetbendError
-   * @param nextRef makes refs that nobody else has or can guess: everybody sees the refs of some events, and a message
-   *   has its ref as id
-   */
-  constructor(isReady: () => boolean, transmit: (message: RequestMessage) => void, nextRef: () => string) {
-    this.#isReady = isReady;
-    this.#transmit = transmit;
-    this.#nextRef = nextRef;
-  }
-
-  /** Resolves with the place of the event that the request caused. */
-  add(build: Request): Promise<Place> {
-    return new Promise((resolve, reject) => {
-      if (this.#entries.size >= PENDING_MAX) {
-        throw new SheetbendError("too_many_pending", `${PENDING_MAX} requests wait for the server already.`);
-      }
-      this.#entries.set(this.#nextRef(), { build, sent: null, resolve, reject });
-      this.flush();
-    });
-  }
+/**
+ * @param isReady whether the room is there
+ * @param transmit sends a message then, or throws a SheetbendError
+ * @param nextRef makes refs that nobody else has or can guess: everybody sees the refs of some events, and a message
+ *   has its ref as id
+ */
+export function createRequests(
+  isReady: () => boolean,
+  transmit: (message: RequestMessage) => void,
+  nextRef: () => string,
+) {
+  const entries = new Map<string, Entry>();
 
   /**
    * Sends what waits, in order; stops at a request that can't be sent yet, and when as many messages are on their way
    * as the server remembers ids of: one more, and a repeat of the first would be taken for another message.
    */
-  flush(): void {
-    if (!this.#isReady()) return;
-    let onTheirWay = [...this.#entries.values()].filter(isMessage).length;
-    for (const [ref, entry] of this.#entries) {
-      if (entry.sent) continue;
-      if (onTheirWay >= MESSAGE_IDS_MAX || !this.#send(ref, entry)) return;
-      if (isMessage(entry)) onTheirWay++;
+  function flush(): void {
+    if (!isReady()) return;
+    let onTheirWay = 0; // What was sent stands in front of what waits.
+    for (const [ref, entry] of entries) {
+      if (!entry.sent && (onTheirWay >= MESSAGE_IDS_MAX || !send(ref, entry))) return;
+      if (entry.sent?.type === "message") onTheirWay++;
     }
   }
 
-  /** An answer came; without a known ref it is not one of ours. */
-  resolve(ref: string | undefined, place: Place): void {
-    this.#take(ref)?.resolve(place);
-    this.flush();
-  }
-
-  /** Returns whether anything waited for this answer. */
-  reject(ref: string | undefined, error: SheetbendError): boolean {
-    const entry = this.#take(ref);
-    entry?.reject(error);
-    this.flush();
-    return entry !== undefined;
-  }
-
-  /**
-   * Another session has begun. A message that was on its way is accepted if the history has it, waits to be sent again
-   * if it can't have been accepted, and else nobody knows. All other requests can be repeated.
-   */
-  restart({ complete, placeOf }: Known): void {
-    let isBeforeAccepted = false;
-    for (const [ref, entry] of [...this.#entries].reverse()) {
-      const message = entry.sent;
-      entry.sent = null;
-      if (message?.type !== "message") continue;
-      const place = placeOf(message.id);
-      // Before one that was accepted stands only what was refused: it must not come after it now.
-      if (place) this.#take(ref)?.resolve(place);
-      else if (!complete || message.to || isBeforeAccepted) this.#take(ref)?.reject(deliveryUnknown());
-      isBeforeAccepted ||= place !== null;
-    }
-  }
-
-  /** Nothing will be sent any more. */
-  close(error: SheetbendError): void {
-    for (const ref of [...this.#entries.keys()]) this.#take(ref)?.reject(error);
-  }
-
-  #send(ref: string, entry: Entry): boolean {
+  /** Returns false if it can't be sent yet. */
+  function send(ref: string, entry: Entry): boolean {
     try {
       const message = entry.build(ref);
       if (!message) return false;
-      this.#transmit(message);
+      transmit(message);
       entry.sent = message;
-      if (message.type === "mute" && message.messages === undefined) this.#take(ref)?.resolve(NOWHERE);
+      if (message.type === "mute" && message.messages === undefined) take(ref)?.resolve(NOWHERE);
     } catch (error) {
-      this.#entries.delete(ref);
-      entry.reject(error);
+      take(ref)?.reject(error);
     }
     return true;
   }
 
-  #take(ref = ""): Entry | undefined {
-    const entry = this.#entries.get(ref);
-    this.#entries.delete(ref);
+  function take(ref = ""): Entry | undefined {
+    const entry = entries.get(ref);
+    entries.delete(ref);
     return entry;
   }
-}
 
-function isMessage({ sent }: Entry): boolean {
-  return sent?.type === "message";
-}
+  return {
+    flush,
 
-function deliveryUnknown(): SheetbendError {
-  return new SheetbendError(
-    "delivery_unknown",
-    "The session was lost before the answer came: nobody knows whether this was delivered.",
-  );
+    /** Resolves with the place of the event that the request caused. */
+    add: (build: Request) =>
+      new Promise<Place>((resolve, reject) => {
+        if (entries.size >= PENDING_MAX) throw new SheetbendError("too_many_pending");
+        entries.set(nextRef(), { build, sent: null, resolve, reject });
+        flush();
+      }),
+
+    /** An answer came; without a known ref it is not one of ours. */
+    resolve(ref: string | undefined, place: Place): void {
+      take(ref)?.resolve(place);
+      flush();
+    },
+
+    /** Returns whether anything waited for this answer. */
+    reject(ref: string | undefined, error: SheetbendError): boolean {
+      const entry = take(ref);
+      entry?.reject(error);
+      flush();
+      return entry !== undefined;
+    },
+
+    /**
+     * Another session has begun. A message that was on its way is accepted if the history has it, waits to be sent
+     * again if it can't have been accepted, and else nobody knows. All other requests can be repeated.
+     */
+    restart({ complete, placeOf }: Known): void {
+      let isBeforeAccepted = false;
+      for (const [ref, entry] of [...entries].reverse()) {
+        const message = entry.sent;
+        entry.sent = null;
+        if (message?.type !== "message") continue;
+        const place = placeOf(message.id);
+        // Before one that was accepted stands only what was refused: it must not come after it now.
+        if (place) take(ref)?.resolve(place);
+        else if (!complete || message.to || isBeforeAccepted)
+          take(ref)?.reject(new SheetbendError("delivery_unknown"));
+        isBeforeAccepted ||= place !== null;
+      }
+    },
+
+    /** Nothing will be sent any more. */
+    close(error: SheetbendError): void {
+      for (const { reject } of entries.values()) reject(error);
+      entries.clear();
+    },
+  };
 }

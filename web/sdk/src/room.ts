@@ -2,52 +2,46 @@
 
 import type {
   Access,
-  Attributes,
   CloseReason,
   ConnectOptions,
-  History,
-  Json,
-  MediaKind,
   Member,
   Place,
-  Publication,
   Room,
   RoomEvents,
   RoomState,
   Self,
-  WaitingMember,
 } from "./api.js";
 import { sha256 } from "./bytes.js";
 import { MESSAGE_TARGETS_MAX } from "./codes.js";
-import { Conversation } from "./conversation.js";
-import { Emitter } from "./emitter.js";
+import { createConversation } from "./conversation.js";
+import { createEmitter } from "./emitter.js";
 import type { Environment } from "./environment.js";
 import { SheetbendError } from "./errors.js";
-import { Lobby } from "./lobby.js";
-import { Mesh, type RoomKeys } from "./mesh.js";
-import type {
-  IceServers,
-  Join,
-  MemberRecord,
-  Moderate,
-  MuteRequested,
-  Refused,
-  RoomEvent,
-  Roster,
-  Said,
-  Say,
-  Signal,
-  SignalType,
-  UserLeft,
-  UserUpdated,
-  Welcome,
+import { createLobby } from "./lobby.js";
+import { Mesh } from "./mesh.js";
+import {
+  type Forwarded,
+  type IceServers,
+  isString,
+  type MemberRecord,
+  type Moderate,
+  type MuteRequested,
+  type Refused,
+  type RoomEvent,
+  type RoomEventByType,
+  type Roster,
+  type Said,
+  type SignalType,
+  type UserLeft,
+  type UserUpdated,
+  type Welcome,
 } from "./messages.js";
 import type { Peer } from "./peer.js";
 import { Publisher } from "./publisher.js";
-import { fullJitter, type ReconnectPolicy } from "./reconnect-policy.js";
-import { Requests } from "./requests.js";
+import { fullJitter } from "./reconnect-policy.js";
+import { createRequests, NOWHERE, type Request } from "./requests.js";
 import { permissions } from "./rights.js";
-import { Signalling } from "./signalling.js";
+import { createSignalling } from "./signalling.js";
 
 /** No promise waits for signalling: a target that is gone is told by `user-left` too. */
 const SIGNAL_REF = "signal";
@@ -59,435 +53,336 @@ const ANNOUNCE_AFTER_MICROTASKS = 16;
 const ROOM_TAG_BYTES = 8;
 const RELAY = "relay";
 
-/** What `connect` waits for. */
-export interface FirstOutcome {
-  connected(room: Room): void;
-  failed(error: SheetbendError): void;
-}
+/** Changed here; the application reads it. */
+type MutableRoom = { -readonly [K in keyof Room]: Room[K] };
 
-export class RoomSession extends Emitter<RoomEvents> implements Room {
-  readonly id: string;
-  readonly #url: string;
-  readonly #options: ConnectOptions;
-  readonly #environment: Environment;
-  readonly #policy: ReconnectPolicy;
-  readonly #outcome: FirstOutcome;
-  readonly #signalling: Signalling;
-  readonly #mesh: Mesh;
-  readonly #publisher: Publisher;
-  readonly #requests: Requests;
-  readonly #conversation: Conversation;
-  readonly #lobby: Lobby;
-  readonly #stopListening: () => void;
-  #state: RoomState = "connected";
-  #self: Self;
-  #access: Access = "open";
-  #history: History = { messages: [], complete: false };
-  #configuration: RTCConfiguration = {};
-  #publicKey: string | undefined;
-  #isRelayOnly = false;
-  #joinRef = "";
-  #rejoins = 0;
-  #joinTimer = 0;
+/**
+ * Begins to connect.
+ *
+ * @param connected takes the room once it is there
+ * @param failed hears that there will be none, or, of no more use, that it is over
+ */
+export function enterRoom(
+  url: string,
+  options: ConnectOptions,
+  environment: Environment,
+  connected: (room: Room) => void,
+  failed: (error: SheetbendError) => void,
+): void {
+  const { room: id, name = "", attributes = {}, secret = null, token, signal: abortSignal } = options;
+  const policy = options.reconnect ?? fullJitter({ random: environment.random });
+  let configuration: RTCConfiguration = {};
+  let publicKey: string | undefined;
+  let isRelayOnly = options.relayOnly;
+  let joinRef = "";
+  let rejoins = 0;
+  let joinTimer = 0;
   /** Whether `join` has gone out behind `hello`. */
-  #isGreeted = false;
+  let isGreeted = false;
   /** Whether this session is in the room, reachable or not. */
-  #isIn = false;
-  #isReachable = false;
-  #isOpen = false;
-  #isOver = false;
+  let isIn = false;
+  let isReachable = false;
+  let isOpen = false;
   /** Members are announced from then on. */
-  #isAnnounced = false;
+  let isAnnounced = false;
 
-  constructor(url: string, options: ConnectOptions, environment: Environment, outcome: FirstOutcome) {
-    super();
-    const { room, name = "", attributes = {} } = options;
-    this.id = room;
-    this.#self = selfOf({ userId: "", name, attributes });
-    this.#url = url;
-    this.#options = options;
-    this.#environment = environment;
-    this.#policy = options.reconnect ?? fullJitter({ random: environment.random });
-    this.#outcome = outcome;
-    this.#mesh = this.#createMesh();
-    this.#publisher = new Publisher(() =>
-      [...this.#mesh.members.values()].flatMap((peer) => (this.#mayHave(peer) && peer.pair) || []),
-    );
-    this.#conversation = new Conversation(this.#mesh, {
-      self: () => this.#self,
-      message: (message) => this.emit("message", message),
-    });
-    this.#lobby = new Lobby({
-      knock: (member) => this.#isAnnounced && this.emit("knock", member),
-      knockEnded: (member) => this.#isAnnounced && this.emit("knockended", member),
-    });
-    const relayOnly = options.relayOnly || undefined;
-    const signallingOptions = { policy: this.#policy, token: options.token, features: [RELAY], relayOnly };
-    this.#signalling = new Signalling(url, environment, signallingOptions, {
-      greeted: () => this.#greeted(),
-      welcomed: (welcome, recovered) => this.#welcomed(welcome, recovered),
-      received: (message) => this.#receive(message),
-      frame: (frame) => this.#mesh.receive(frame),
-      lost: () => this.#lost(),
-      ended: (reason) => this.#close(reason),
-    });
-    this.#requests = new Requests(
-      () => this.#isIn && this.#isReachable,
-      (message) => this.#signalling.send(message),
-      () => environment.randomToken(),
-    );
-    const stops = [
-      environment.onPageGone(() => this.leave()),
-      environment.onNetworkChange((isCertain) => isCertain && this.#mesh.networkChanged()),
-    ];
-    this.#stopListening = () => {
-      for (const stop of stops) stop();
-    };
-  }
+  const emitter = createEmitter<RoomEvents>();
+  let { emit } = emitter;
+  const signalling = createSignalling(
+    url,
+    environment,
+    { policy, token, features: [RELAY], relayOnly: isRelayOnly || undefined },
+    { greeted, welcomed, received, frame: (frame) => mesh.receive(frame), lost, ended: close },
+  );
+  const publisher = new Publisher(() =>
+    [...mesh.members.values()].flatMap((peer) => (mayHave(peer) && peer.pair) || []),
+  );
+  const mesh = new Mesh(environment, {
+    ...signalling,
+    signal,
+    labels: () => publisher.labels(),
+    review,
+    member: (peer) => announce("member", peer),
+    left: (peer, reason) => announce("left", peer, reason),
+    settled,
+    refused: (_, error) => emit("error", error),
+  });
+  const conversation = createConversation(
+    mesh,
+    () => room.self,
+    (message) => emit("message", message),
+  );
+  const lobby = createLobby(announce);
+  const requests = createRequests(
+    () => isIn && isReachable,
+    signalling.send,
+    () => environment.randomToken(),
+  );
+  const stopOnPageGone = environment.onPageGone(leave);
+  const stopOnNetworkChange = environment.onNetworkChange((isCertain) => isCertain && mesh.networkChanged());
 
-  get state(): RoomState {
-    return this.#state;
-  }
+  const room: MutableRoom = {
+    ...emitter,
+    id,
+    state: "connected",
+    self: selfOf({ userId: "", name, attributes }),
+    members: mesh.members,
+    get publications() {
+      return publisher.publications;
+    },
+    access: "open",
+    lobby: lobby.byId,
+    history: { messages: [], complete: false },
 
-  get self(): Self {
-    return this.#self;
-  }
+    async send(data, { to } = {}) {
+      requireOpen();
+      if (to && (to.length === 0 || to.length > MESSAGE_TARGETS_MAX))
+        throw new SheetbendError("invalid_argument", `to has 1 to ${MESSAGE_TARGETS_MAX} members.`);
+      return requests.add((ref) => {
+        const userIds = to && idsOf(to);
+        return userIds === null ? null : { type: "message", roomId: id, data, id: ref, ref, to: userIds };
+      });
+    },
 
-  get members(): ReadonlyMap<string, Member> {
-    return this.#mesh.members;
-  }
+    async publish(stream, { label = "camera" } = {}) {
+      requireOpen();
+      if (!room.self.can.has("publish")) throw new SheetbendError("not_allowed");
+      return publisher.publish(stream, label);
+    },
 
-  get publications(): readonly Publication[] {
-    return this.#publisher.publications;
-  }
+    update: (change) => request((ref) => ({ ...change, type: "update", roomId: id, ref })),
+    setAccess: (access) => request((ref) => ({ type: "set-access", roomId: id, access, ref })),
+    admit: (userId) => moderate("admit", userId),
+    reject: (userId) => moderate("reject", userId),
 
-  get access(): Access {
-    return this.#access;
-  }
+    async mute(member, what) {
+      if (what.messages === undefined && !what.media?.length)
+        throw new SheetbendError("invalid_argument", "Mute messages or media.");
+      await moderate("mute", member, what);
+    },
 
-  get lobby(): ReadonlyMap<string, WaitingMember> {
-    return this.#lobby.byId;
-  }
+    remove: (member) => moderate("remove", member),
+    leave,
+  };
 
-  get history(): History {
-    return this.#history;
-  }
-
-  /** Nothing is told behind `closed`, also if a listener left in the middle of what there was to tell. */
-  override emit<K extends keyof RoomEvents>(type: K, ...values: RoomEvents[K]): boolean {
-    return !this.#isOver && super.emit(type, ...values);
-  }
-
-  /** Begins to connect; `outcome` hears how it went. */
-  async start(): Promise<void> {
+  async function start(): Promise<void> {
+    if (abortSignal?.aborted) {
+      abort();
+      return;
+    }
+    abortSignal?.addEventListener("abort", abort);
     try {
-      const keys = await this.#makeKeys();
-      this.#publicKey = keys.keyPair.key;
-      this.#mesh.useKeys(keys);
+      if (secret === "") throw new SheetbendError("invalid_argument", "An empty secret is none.");
+      const keyPair = await environment.generateKeys();
+      const hash = await sha256(new TextEncoder().encode(id));
+      mesh.useKeys({ keyPair, roomId: id, roomTag: hash.subarray(0, ROOM_TAG_BYTES), secret });
+      publicKey = keyPair.key;
     } catch (error) {
       if (!(error instanceof SheetbendError)) throw error;
       // Without keys there are calls and room messages all the same; but a secret room stays shut.
-      if (this.#options.secret !== undefined) this.#end(error);
+      if (secret !== null) end(error);
     }
-    if (this.#state !== "closed") this.#signalling.start();
+    if (room.state !== "closed") signalling.start();
   }
 
-  /** Ends the attempt to connect. */
-  abort(): void {
-    this.#end(new SheetbendError("aborted", "Connecting was aborted."));
+  function abort(): void {
+    end(new SheetbendError("aborted"));
   }
 
-  async send(data: Json, { to }: { to?: readonly Member[] } = {}): Promise<Place> {
-    this.#requireOpen();
-    if (to && (to.length === 0 || to.length > MESSAGE_TARGETS_MAX)) {
-      throw new SheetbendError(
-        "invalid_argument",
-        `to has 1 to ${MESSAGE_TARGETS_MAX} members, or is left out.`,
-      );
-    }
-    return this.#requests.add((ref) => this.#say(data, to, ref));
+  async function leave(): Promise<void> {
+    close({ code: 1000, reason: "left" });
   }
 
-  async publish(stream: MediaStream, { label = "camera" }: { label?: string } = {}): Promise<Publication> {
-    this.#requireOpen();
-    if (!this.#self.can.has("publish"))
-      throw new SheetbendError("not_allowed", "You may not publish in this room.");
-    return this.#publisher.publish(stream, label);
+  /** Tells of members and of who waits, from the time on at which the application was told of those it found. */
+  function announce<K extends keyof RoomEvents>(type: K, ...values: RoomEvents[K]): void {
+    if (isAnnounced) emit(type, ...values);
   }
 
-  async update(change: { name?: string; attributes?: Attributes }): Promise<void> {
-    this.#requireOpen();
-    await this.#requests.add((ref) => ({ ...change, type: "update", roomId: this.id, ref }));
+  function greeted(): void {
+    isGreeted = true;
+    begin();
   }
 
-  async setAccess(access: Access): Promise<void> {
-    this.#requireOpen();
-    await this.#requests.add((ref) => ({ type: "set-access", roomId: this.id, access, ref }));
-  }
-
-  async admit(userId: string): Promise<void> {
-    await this.#moderate("admit", () => userId);
-  }
-
-  async reject(userId: string): Promise<void> {
-    await this.#moderate("reject", () => userId);
-  }
-
-  async mute(member: Member, what: { messages?: boolean; media?: readonly MediaKind[] }): Promise<void> {
-    if (what.messages === undefined && !what.media?.length)
-      throw new SheetbendError("invalid_argument", "messages, media or both say what to mute.");
-    await this.#moderate("mute", () => this.#idsOf([member])?.[0], what);
-  }
-
-  async remove(member: Member): Promise<void> {
-    await this.#moderate("remove", () => this.#idsOf([member])?.[0]);
-  }
-
-  async leave(): Promise<void> {
-    this.#signalling.close();
-    this.#close({ code: 1000, reason: "left" });
-  }
-
-  async #makeKeys(): Promise<RoomKeys> {
-    const { secret = null } = this.#options;
-    if (secret === "") throw new SheetbendError("invalid_argument", "An empty secret is none: leave it out.");
-    const keyPair = await this.#environment.generateKeys();
-    const hash = await sha256(new TextEncoder().encode(this.id));
-    return { keyPair, roomId: this.id, roomTag: hash.subarray(0, ROOM_TAG_BYTES), secret };
-  }
-
-  #createMesh(): Mesh {
-    return new Mesh(this.#environment, {
-      signal: (type, target, value) => this.#signal(type, target, value),
-      relay: (frame) => this.#signalling.sendFrame(frame),
-      bufferedBytes: () => this.#signalling.bufferedBytes,
-      suspectRelay: () => this.#signalling.check(),
-      labels: () => this.#publisher.labels(),
-      review: (peer) => this.#review(peer),
-      member: (peer) => this.#isAnnounced && this.emit("member", peer),
-      left: (peer, reason) => this.#isAnnounced && this.emit("left", peer, reason),
-      settled: () => this.#settled(),
-      refused: (_, error) => this.emit("error", error),
-    });
-  }
-
-  #greeted(): void {
-    this.#isGreeted = true;
-    this.#begin();
-  }
-
-  #welcomed(welcome: Welcome, recovered: boolean | null): void {
-    this.#isReachable = true;
-    this.#mesh.useRelay(welcome.features.includes(RELAY));
-    this.#isRelayOnly = welcome.relayOnly ?? this.#options.relayOnly ?? false;
-    this.#configure(welcome);
-    if (recovered === false && !this.#isGreeted) this.#begin();
-    this.#isGreeted = false;
-    if (recovered && this.#isIn) {
-      this.#mesh.goOn();
-      this.#setState("connected");
-      this.#requests.flush();
+  function welcomed({ welcome, recovered }: { welcome: Welcome; recovered: boolean | null }): void {
+    isReachable = true;
+    mesh.useRelay(welcome.features.includes(RELAY));
+    isRelayOnly = welcome.relayOnly ?? options.relayOnly;
+    configure(welcome);
+    if (recovered === false && !isGreeted) begin();
+    isGreeted = false;
+    if (recovered && isIn) {
+      mesh.goOn();
+      setState("connected");
+      requests.flush();
     }
   }
 
-  #configure({ iceServers }: Welcome | IceServers): void {
-    this.#configuration = {
-      iceServers: this.#options.iceServers ?? reachable(iceServers, this.#url),
-      iceTransportPolicy: this.#isRelayOnly ? "relay" : "all",
+  function configure({ iceServers }: Welcome | IceServers): void {
+    configuration = {
+      iceServers: options.iceServers ?? reachable(iceServers, url),
+      iceTransportPolicy: isRelayOnly ? "relay" : "all",
     };
-    this.#mesh.configure(this.#configuration);
+    mesh.configure(configuration);
   }
 
   /** This session isn't in the room: enters it. */
-  #begin(): void {
-    this.#isIn = false;
-    this.#environment.clearTimeout(this.#joinTimer);
-    this.#mesh.lost();
-    const { name, attributes } = this.#self;
-    const since = this.#conversation.seen;
-    this.#joinRef = this.#environment.randomToken();
-    const join: Join = { type: "join", roomId: this.id, name, attributes, ref: this.#joinRef };
-    if (since) join.since = since;
-    if (this.#publicKey) join.key = this.#publicKey;
+  function begin(): void {
+    isIn = false;
+    environment.clearTimeout(joinTimer);
+    mesh.lost();
+    const { name, attributes } = room.self;
+    joinRef = environment.randomToken();
+    const { seen: since } = conversation;
     try {
-      this.#signalling.send(join);
+      signalling.send({ type: "join", roomId: id, name, attributes, ref: joinRef, since, key: publicKey });
     } catch (error) {
-      if (error instanceof SheetbendError) this.#end(error);
+      if (error instanceof SheetbendError) end(error);
     }
   }
 
-  #receive(message: RoomEvent): void {
-    if ("offset" in message && message.type !== "accepted" && !this.#conversation.saw(message)) return;
-    switch (message.type) {
-      case "roster":
-        this.#enter(message);
-        break;
-      case "waiting":
-        if (this.#options.onWaiting) queueMicrotask(this.#options.onWaiting);
-        break;
-      case "user-joined":
-        this.#mesh.joined(message.member);
-        break;
-      case "user-left":
-        this.#left(message);
-        break;
-      case "user-updated":
-        this.#updated(message);
-        break;
-      case "room-updated":
-        this.#setAccess(message.access);
-        this.#answered(message);
-        break;
-      case "message":
-        this.#said(message);
-        break;
-      case "accepted":
-        this.#requests.resolve(message.ref, { offset: message.offset, epoch: message.epoch });
-        break;
-      case "knock":
-        this.#lobby.add(message.member);
-        break;
-      case "knock-ended":
-        this.#lobby.remove(message.userId);
-        this.#answered(message);
-        break;
-      case "mute-requested":
-        this.#muteRequested(message);
-        break;
-      case "ice-servers":
-        this.#configure(message);
-        break;
-      case "error":
-        this.#refused(message);
-        break;
-      default:
-        this.#mesh.signal(message);
-    }
+  const receivers: { [K in keyof RoomEventByType]: (message: RoomEventByType[K]) => void } = {
+    roster: enter,
+    waiting: () => options.onWaiting && queueMicrotask(options.onWaiting),
+    "user-joined": ({ member }) => mesh.joined(member),
+    "user-left": left,
+    "user-updated": updated,
+    "room-updated": setAccess,
+    message: said,
+    accepted: () => {},
+    knock: ({ member }) => lobby.add(member),
+    "knock-ended": lobby.remove,
+    "mute-requested": muteRequested,
+    "ice-servers": configure,
+    offer: forwarded,
+    answer: forwarded,
+    "ice-candidate": forwarded,
+    error: refused,
+  };
+
+  function received(message: RoomEvent): void {
+    if ("offset" in message && message.type !== "accepted" && !conversation.saw(message)) return;
+    dispatch(message);
+    if ("ref" in message && message.type !== "error") answered(message);
   }
 
-  #enter(roster: Roster): void {
-    const { you, members, waiting = [] } = roster;
-    this.#rejoins = 0;
-    this.#self = selfOf(you);
-    this.#mesh.enter(you.userId, members, this.#configuration);
-    this.#lobby.replace(waiting);
-    if (this.#isOpen) {
-      this.#return(roster);
+  function dispatch<K extends keyof RoomEventByType>(message: RoomEventByType[K] & { type: K }): void {
+    receivers[message.type](message);
+  }
+
+  function forwarded(message: Forwarded): void {
+    mesh.signal(message);
+  }
+
+  function enter(roster: Roster): void {
+    const { you, members, access, waiting = [] } = roster;
+    rejoins = 0;
+    room.self = selfOf(you);
+    mesh.enter(you.userId, members, configuration);
+    lobby.replace(waiting);
+    if (isOpen) {
+      comeBack(roster);
     } else {
-      this.#isIn = this.#isOpen = true;
-      this.#access = roster.access;
-      this.#history = this.#conversation.begin(roster);
-      this.#outcome.connected(this);
-      this.#announce();
+      isIn = isOpen = true;
+      room.access = access;
+      room.history = conversation.begin(roster);
+      abortSignal?.removeEventListener("abort", abort);
+      connected(room);
+      announceAll();
     }
-    this.#requests.flush();
+    requests.flush();
   }
 
   /** We are in the room again, in another session. */
-  #return(roster: Roster): void {
-    const { epoch } = roster;
-    const gap = this.#conversation.goOn(roster);
-    const offsets = new Map<string | undefined, number>();
-    for (const { id, sender, offset } of roster.history)
-      if (this.#mesh.isSelf(sender)) offsets.set(id, offset);
-    this.#requests.restart({
-      complete: gap.complete,
-      placeOf(id) {
-        const offset = offsets.get(id);
-        return offset === undefined ? null : { offset, epoch };
-      },
-    });
-    this.#isIn = true; // Not before what was on its way has its place in front of what waits.
-    this.#setState("connected");
-    this.emit("self", this.#self);
-    this.#setAccess(roster.access);
-    this.emit("gap", gap);
-    this.#conversation.deliver();
+  function comeBack(roster: Roster): void {
+    const { epoch, history } = roster;
+    const gap = conversation.goOn(roster);
+    const places = new Map<string | undefined, Place>();
+    for (const { id, sender, offset } of history) if (mesh.isSelf(sender)) places.set(id, { offset, epoch });
+    requests.restart({ complete: gap.complete, placeOf: (id) => places.get(id) ?? null });
+    isIn = true; // Not before what was on its way has its place in front of what waits.
+    setState("connected");
+    emit("self", room.self);
+    setAccess(roster);
+    emit("gap", gap);
+    conversation.deliver();
   }
 
   /** Tells of the members found on arrival, once the application had its turn to listen. */
-  async #announce(): Promise<void> {
+  async function announceAll(): Promise<void> {
     for (let turn = 0; turn < ANNOUNCE_AFTER_MICROTASKS; turn++) await null;
-    this.#isAnnounced = true;
-    for (const peer of this.#mesh.members.values()) this.emit("member", peer);
-    for (const member of this.#lobby.byId.values()) this.emit("knock", member);
+    isAnnounced = true;
+    for (const peer of mesh.members.values()) emit("member", peer);
+    for (const member of lobby.byId.values()) emit("knock", member);
   }
 
-  #left(message: UserLeft): void {
-    const { userId, reason } = message;
-    if (userId === this.#self.userId) {
-      this.#end(new SheetbendError("removed", "A moderator has put you out of the room."));
+  function left({ userId, reason }: UserLeft): void {
+    if (userId === room.self.userId) {
+      end(new SheetbendError("removed"));
       return;
     }
-    if (this.#conversation.isHolding) this.#mesh.admitAll();
-    this.#mesh.left(userId, reason);
-    this.#answered(message);
+    if (conversation.held.length > 0) mesh.admitAll();
+    mesh.left(userId, reason);
   }
 
-  #updated(message: UserUpdated): void {
-    const { member } = message;
-    if (member.userId === this.#self.userId) this.#changed(member);
-    else this.#mesh.updated(member);
-    this.#answered(message);
+  function updated({ member }: UserUpdated): void {
+    if (member.userId !== room.self.userId) {
+      mesh.updated(member);
+      return;
+    }
+    room.self = selfOf(member);
+    for (const peer of mesh.members.values()) review(peer);
+    if (!room.self.can.has("moderate")) lobby.replace([]);
+    emit("self", room.self);
   }
 
-  /** We are other than we were. */
-  #changed(member: MemberRecord): void {
-    this.#self = selfOf(member);
-    for (const peer of this.#mesh.members.values()) this.#review(peer);
-    if (!this.#self.can.has("moderate")) this.#lobby.replace([]);
-    this.emit("self", this.#self);
-  }
-
-  #said(message: Said): void {
-    this.#conversation.said(message);
+  function said(message: Said): void {
+    conversation.said(message);
     // As good as `accepted`, which may be lost with the session; and the history from here on won't have it.
-    if (message.sender === this.#self.userId) this.#answered({ ref: message.id, offset: message.offset });
+    if (message.sender === room.self.userId) answered({ ref: message.id, offset: message.offset });
   }
 
-  #muteRequested({ sender, media }: MuteRequested): void {
-    this.#mesh.admit(sender);
-    const moderator = this.#mesh.presentAs(sender);
-    if (moderator) this.emit("muterequested", media, moderator);
+  function muteRequested({ sender, media }: MuteRequested): void {
+    mesh.admit(sender);
+    const moderator = mesh.presentAs(sender);
+    if (moderator) emit("muterequested", media, moderator);
   }
 
-  #refused({ code, message, retryable, retryAfterS, ref }: Refused): void {
-    const retryAfterMs = retryAfterS === undefined ? null : retryAfterS * 1000;
-    const error = new SheetbendError(code, message, retryable, retryAfterMs);
-    if (ref === this.#joinRef) this.#notLetIn(error);
-    else if (!this.#requests.reject(ref, error) && !isGone(ref, code)) this.emit("error", error);
+  function refused({ code, message, retryable, retryAfterS, ref }: Refused): void {
+    const error = new SheetbendError(code, message, retryable, retryAfterS && retryAfterS * 1000);
+    if (ref === joinRef) notLetIn(error);
+    else if (requests.reject(ref, error)) return;
+    // That signalling met nobody is told by `user-left` too.
+    else if (ref !== SIGNAL_REF || code !== "target_not_found") emit("error", error);
   }
 
   /** The room won't have us; for now, if we were in it before and it may change its mind by itself. */
-  #notLetIn(error: SheetbendError): void {
-    const mayChange = this.#isOpen && error.retryable && error.code !== "room_locked";
-    const delayMs = mayChange ? (error.retryAfterMs ?? this.#policy.nextDelayMs(this.#rejoins++, 0)) : null;
-    if (delayMs === null) this.#end(error);
-    else this.#joinTimer = this.#environment.setTimeout(() => this.#begin(), delayMs);
+  function notLetIn(error: SheetbendError): void {
+    const mayChange = isOpen && error.retryable && error.code !== "room_locked";
+    const delayMs = mayChange ? (error.retryAfterMs ?? policy.nextDelayMs(rejoins++, 0)) : null;
+    if (delayMs === null) end(error);
+    else joinTimer = environment.setTimeout(begin, delayMs);
   }
 
   /** An event came that a request of ours may have caused. */
-  #answered({ ref, offset }: { ref?: string | undefined; offset?: number }): void {
-    const { epoch = "", offset: seen = 0 } = this.#conversation.seen ?? {};
-    this.#requests.resolve(ref, { epoch, offset: offset ?? seen });
+  function answered({ ref, ...place }: { ref?: string | undefined } & Partial<Place>): void {
+    const { epoch, offset } = { ...NOWHERE, ...conversation.seen, ...place };
+    requests.resolve(ref, { epoch, offset });
   }
 
-  #say(data: Json, to: readonly Member[] | undefined, ref: string): Say | null {
-    const message: Say = { type: "message", roomId: this.id, data, id: ref, ref };
-    if (!to) return message;
-    const userIds = this.#idsOf(to);
-    return userIds && { ...message, to: userIds };
+  async function request(build: Request): Promise<void> {
+    requireOpen();
+    await requests.add(build);
   }
 
-  async #moderate(
+  /** @param target who waits in the lobby, by id, or a member */
+  function moderate(
     type: Moderate["type"],
-    target: () => string | undefined,
-    what: Pick<Moderate, "messages" | "media"> = {},
+    target: string | Member,
+    what?: Pick<Moderate, "messages" | "media">,
   ): Promise<void> {
-    this.#requireOpen();
-    await this.#requests.add((ref) => {
-      const userId = target();
-      return userId === undefined ? null : { ...what, type, roomId: this.id, userId, ref };
+    return request((ref) => {
+      const userId = isString(target) ? target : idsOf([target])?.[0];
+      return userId === undefined ? null : { ...what, type, roomId: id, userId, ref };
     });
   }
 
@@ -496,92 +391,85 @@ export class RoomSession extends Emitter<RoomEvents> implements Room {
    *
    * @throws SheetbendError `target_not_found`
    */
-  #idsOf(members: readonly Member[]): string[] | null {
-    if (members.every((member) => this.#mesh.presentAs(member.userId) === member))
+  function idsOf(members: readonly Member[]): string[] | null {
+    if (members.every((member) => mesh.presentAs(member.userId) === member))
       return members.map(({ userId }) => userId);
-    if (this.#mesh.isSettling) return null;
-    throw new SheetbendError("target_not_found", "Somebody it is for is not in the room.");
+    if (mesh.isSettling) return null;
+    throw new SheetbendError("target_not_found");
   }
 
-  #signal(type: SignalType, target: string, value: unknown): void {
-    const message: Signal = { type, roomId: this.id, target, ref: SIGNAL_REF };
-    message[type === "ice-candidate" ? "candidate" : "sdp"] = value;
+  function signal(type: SignalType, target: string, value: unknown): void {
+    const content = type === "ice-candidate" ? "candidate" : "sdp";
     try {
-      this.#signalling.send(message);
+      signalling.send({ type, roomId: id, target, ref: SIGNAL_REF, [content]: value });
     } catch {
       // A description beyond 64 kB: the server would refuse it, and nobody waits for it.
     }
   }
 
-  #mayHave(peer: Peer): boolean {
-    return this.#self.can.has("publish") && peer.can.has("subscribe");
+  function mayHave(peer: Peer): boolean {
+    return room.self.can.has("publish") && peer.can.has("subscribe");
   }
 
-  #review(peer: Peer): void {
-    if (peer.pair) this.#publisher.review(peer.pair, this.#mayHave(peer));
+  function review(peer: Peer): void {
+    if (peer.pair) publisher.review(peer.pair, mayHave(peer));
   }
 
-  #settled(): void {
-    this.#conversation.deliver();
-    this.#requests.flush();
+  function settled(): void {
+    conversation.deliver();
+    requests.flush();
   }
 
-  #lost(): void {
-    this.#isReachable = false;
-    this.#mesh.suspend();
-    if (this.#isOpen && this.#state === "connected") this.#setState("reconnecting");
+  function lost(): void {
+    isReachable = false;
+    mesh.suspend();
+    if (isOpen && room.state === "connected") setState("reconnecting");
   }
 
-  #setState(state: RoomState): void {
-    if (this.#state === state) return;
-    this.#state = state;
-    this.emit("state", state);
+  function setState(state: RoomState): void {
+    if (room.state === state) return;
+    room.state = state;
+    emit("state", state);
   }
 
-  #setAccess(access: Access): void {
-    if (this.#access === access) return;
-    this.#access = access;
-    this.emit("access", access);
+  function setAccess({ access }: { access: Access }): void {
+    if (room.access === access) return;
+    room.access = access;
+    emit("access", access);
   }
 
-  #requireOpen(): void {
-    if (this.#state === "closed") throw closedError();
+  function requireOpen(): void {
+    if (room.state === "closed") throw new SheetbendError("closed");
   }
 
-  #end(error: SheetbendError): void {
-    this.#signalling.close();
-    this.#close({ code: 1000, reason: error.code, error });
+  function end(error: SheetbendError): void {
+    close({ code: 1000, reason: error.code, error });
   }
 
-  #close(reason: CloseReason): void {
-    if (this.#state === "closed") return;
-    this.#state = "closed";
-    this.#stopListening();
-    this.#environment.clearTimeout(this.#joinTimer);
-    this.#mesh.close();
-    this.#requests.close(closedError());
-    if (!this.#isOpen) {
-      this.#outcome.failed(reason.error ?? closedError());
-      return;
-    }
-    this.emit("state", "closed");
-    this.emit("closed", reason);
-    this.#isOver = true;
+  function close(reason: CloseReason): void {
+    if (room.state === "closed") return;
+    room.state = "closed";
+    signalling.close();
+    stopOnPageGone();
+    stopOnNetworkChange();
+    abortSignal?.removeEventListener("abort", abort);
+    environment.clearTimeout(joinTimer);
+    mesh.close();
+    const error = new SheetbendError("closed");
+    requests.close(error);
+    failed(reason.error ?? error);
+    emit("state", "closed");
+    emit("closed", reason);
+    // Nothing is told behind `closed`, also if a listener left in the middle of what there was to tell.
+    emit = () => false;
   }
+
+  start();
 }
 
 function selfOf(record: MemberRecord): Self {
   const { userId, name, attributes, muted = false, subject = null } = record;
   return { userId, name, attributes, can: permissions(record), muted, subject };
-}
-
-/** Whether signalling met nobody, which `user-left` tells too. */
-function isGone(ref: string | undefined, code: string): boolean {
-  return ref === SIGNAL_REF && code === "target_not_found";
-}
-
-function closedError(): SheetbendError {
-  return new SheetbendError("closed", "The room has ended.");
 }
 
 /** The same with the host by which this page knows the server in place of `{host}`. */

@@ -29,104 +29,108 @@ const LOSSY = 2;
 /** Of frames that come faster than they can be opened; what is more is dropped. The link's window on the relay is 256 KiB. */
 const OPENING_BYTES_MAX = 1 << 20;
 
-export class SealedChannel {
-  /** Bytes of frames that are being sealed. */
-  sealingBytes = 0;
-  readonly #seal: Promise<Seal>;
-  readonly #port: ChannelPort;
-  #isClosed = false;
-  #isProven = false;
-  #isRefused = false;
-  #hadWords = false;
-  #openingBytes = 0;
-  /** Descriptions, and the candidates between them. */
-  #outgoing: Promise<void> = Promise.resolve();
-  #incoming: Promise<void> = Promise.resolve();
+export type SealedChannel = ReturnType<typeof createSealedChannel>;
 
-  constructor(keys: KeyPair, agreement: Agreement, port: ChannelPort) {
-    this.#port = port;
-    this.#seal = keys.agree(agreement);
-    this.#seal.catch((error) => this.#refuse(error));
-  }
+export function createSealedChannel(keys: KeyPair, agreement: Agreement, port: ChannelPort) {
+  const agreed = keys.agree(agreement);
+  let isClosed = false;
+  /** Something was right, or was refused: what isn't right is told no more. */
+  let isJudged = false;
+  let openingBytes = 0;
+  /** Descriptions, and the candidates between them. */
+  let outgoing = Promise.resolve();
+  let incoming = Promise.resolve();
+
+  agreed.catch(refuse);
+
+  const channel = {
+    /** Bytes of frames that are being sealed. */
+    sealingBytes: 0,
+    send,
+    receive,
+    bind,
+    verify,
+    safetyWords,
+    close,
+  };
 
   /** Sends a frame; a lossy one had better be dropped than come late. */
-  async send(frame: Uint8Array<ArrayBuffer>, lossy: boolean): Promise<void> {
+  async function send(frame: Uint8Array<ArrayBuffer>, lossy: boolean): Promise<void> {
     const kind = lossy ? LOSSY : KEPT;
-    this.sealingBytes += frame.length;
+    channel.sealingBytes += frame.length;
     try {
-      const seal = await this.#seal;
+      const seal = await agreed;
       const sealed = await seal.seal(frame, new Uint8Array([kind]));
-      if (!this.#isClosed) this.#port.transmit(kind, sealed);
+      if (!isClosed) port.transmit(kind, sealed);
     } catch (error) {
-      this.#refuse(error);
+      refuse(error);
     } finally {
-      this.sealingBytes -= frame.length;
-      if (this.sealingBytes === 0 && !this.#isClosed) this.#port.idle();
+      channel.sealingBytes -= frame.length;
+      if (channel.sealingBytes === 0 && !isClosed) port.idle();
     }
   }
 
   /** Takes what came on the relay. */
-  async receive(kind: number, sealed: Uint8Array<ArrayBuffer>): Promise<void> {
-    if (this.#isClosed || this.#openingBytes + sealed.length > OPENING_BYTES_MAX) return;
-    this.#openingBytes += sealed.length;
+  async function receive(kind: number, sealed: Uint8Array<ArrayBuffer>): Promise<void> {
+    if (isClosed || openingBytes + sealed.length > OPENING_BYTES_MAX) return;
+    openingBytes += sealed.length;
     try {
-      const seal = await this.#seal;
+      const seal = await agreed;
       const frame = await seal.open(sealed, new Uint8Array([kind]));
-      this.#isProven = true;
-      if (!this.#isClosed) this.#port.opened(frame);
+      isJudged = true;
+      if (!isClosed) port.opened(frame);
     } catch (error) {
-      this.#refuse(error);
+      refuse(error);
     } finally {
-      this.#openingBytes -= sealed.length;
+      openingBytes -= sealed.length;
     }
   }
 
   /** Calls `send`, with the tag of `parts` if there are any, after what was asked for before. */
-  bind(parts: readonly string[] | null, send: (tag?: string) => void): void {
-    this.#outgoing = this.#inTurn(this.#outgoing, async (seal) => {
+  function bind(parts: readonly string[] | null, send: (tag?: string) => void): void {
+    outgoing = inTurn(outgoing, async (seal) => {
       const tag = parts ? await seal.bind(parts) : undefined;
       return () => send(tag);
     });
   }
 
   /** Calls `accept` if `tag` is that of `parts`, or there are none, after what came before. */
-  verify(parts: readonly string[] | null, tag: unknown, accept: () => void): void {
-    this.#incoming = this.#inTurn(this.#incoming, async (seal) => {
+  function verify(parts: readonly string[] | null, tag: unknown, accept: () => void): void {
+    incoming = inTurn(incoming, async (seal) => {
       if (parts) {
         await seal.verify(parts, tag);
-        this.#isProven = true;
+        isJudged = true;
       }
       return accept;
     });
   }
 
   /** Begins the exchange of safety words; null if there was one: a channel has one in its life. */
-  async safetyWords(): Promise<SafetyWords | null> {
-    const seal = await this.#seal.catch(() => null);
-    if (!seal || this.#hadWords) return null;
-    this.#hadWords = true;
-    return seal.safetyWords();
+  function safetyWords(): Promise<SafetyWords | null> {
+    return agreed.then((seal) => seal.safetyWords()).catch(() => null);
   }
 
   /** Neither sends nor takes anything any more. */
-  close(): void {
-    this.#isClosed = true;
+  function close(): void {
+    isClosed = true;
   }
 
-  async #inTurn(before: Promise<void>, work: (seal: Seal) => Promise<() => void>): Promise<void> {
+  async function inTurn(before: Promise<void>, work: (seal: Seal) => Promise<() => void>): Promise<void> {
     await before;
     try {
-      const done = await work(await this.#seal);
-      if (!this.#isClosed) done();
+      const done = await work(await agreed);
+      if (!isClosed) done();
     } catch (error) {
-      this.#refuse(error);
+      refuse(error);
     }
   }
 
-  #refuse(error: unknown): void {
+  function refuse(error: unknown): void {
     if (!(error instanceof SheetbendError)) throw error;
-    if (this.#isClosed || this.#isRefused || this.#isProven) return;
-    this.#isRefused = true;
-    this.#port.refused(error);
+    if (isClosed || isJudged) return;
+    isJudged = true;
+    port.refused(error);
   }
+
+  return channel;
 }

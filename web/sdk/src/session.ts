@@ -25,7 +25,7 @@ import type {
   Welcome,
 } from "./messages.js";
 import type { ReconnectPolicy } from "./reconnect-policy.js";
-import { Stream } from "./stream.js";
+import { createStream } from "./stream.js";
 
 export type Effect =
   /** Open a new connection. */
@@ -49,6 +49,9 @@ export type Effect =
   | { effect: "need-token" }
   /** There will be no other connection. `error` is the code of the server's last error before `welcome`. */
   | { effect: "ended"; code: number; reason: string; error: string | null };
+
+/** Each effect by its name. */
+export type EffectByName = { [E in Effect as E["effect"]]: E };
 
 /** What the server counts, and so do we. */
 export type CountedMessage = RoomEvent | Authorized | Unknown;
@@ -82,290 +85,284 @@ const REFRESH_AT_MS = 30_000;
 const ABNORMAL_CLOSE = 1006;
 const TOKEN_ERRORS: readonly (string | null)[] = ["token_required", "invalid_token", "token_expired"];
 
+/** A deadline that isn't set. */
+const NEVER = Infinity;
+
 type Phase = "connecting" | "greeting" | "ready" | "waiting" | "closed";
 
-export class Session {
-  readonly #options: SessionOptions;
-  #phase: Phase = "waiting";
-  #stream = new Stream();
-  #token: string | null = null;
-  #resumeToken: string | null = null;
-  #wasWelcomed = false;
-  #attempt = 0;
-  #lostAt = 0;
-  #reconnectWithinMs: number | null = null;
-  #pingIntervalMs = 0;
-  #error: string | null = null;
-  #awaitsToken = false;
-  #askedForToken = false;
+export type Session = ReturnType<typeof createSession>;
+
+export function createSession({ client, features, relayOnly, policy, random, refreshes }: SessionOptions) {
+  let phase: Phase = "waiting";
+  let stream = createStream();
+  let token: string | undefined;
+  let resumeToken: string | null = null;
+  let wasWelcomed = false;
+  let attempt = 0;
+  let lostAt: number;
+  let reconnectWithinMs: number | null = null;
+  let pingIntervalMs: number;
+  let error: string | null = null;
+  let awaitsToken = false;
+  let askedForToken = false;
   /** How much of the received the server has been told of. */
-  #told = 0;
-  #connectBy: number | null = null;
-  #retryAt: number | null = null;
-  #ackAt: number | null = null;
-  #checkTimeoutMs = CHECK_TIMEOUT_MAX_MS;
-  #pingAt: number | null = null;
-  #deadAt: number | null = null;
-  #refreshAt: number | null = null;
-
-  constructor(options: SessionOptions) {
-    this.#options = options;
-  }
-
-  /** Whether only a token is missing to connect. */
-  get awaitsToken(): boolean {
-    return this.#awaitsToken;
-  }
+  let told: number;
+  let checkTimeoutMs: number;
+  let retryAt: number;
+  let ackAt: number;
+  let pingAt: number;
+  /** By then there must be an answer: `welcome`, or anything once the session is open. */
+  let deadAt: number;
+  let refreshAt: number;
+  forgetConnection();
 
   // Inputs.
 
-  /** Opens the first connection. Once. */
-  start(now: number): Effect[] {
-    return this.#connect(now);
-  }
-
   /** The connection is open and speaks `sheetbend.v1`. */
-  opened(): Effect[] {
-    if (this.#phase !== "connecting") return [];
-    this.#phase = "greeting";
-    this.#error = null;
-    const { client, features, relayOnly } = this.#options;
-    const hello: Hello = { type: "hello", client, features, relayOnly };
-    if (this.#token !== null) hello.token = this.#token;
-    if (this.#resumeToken !== null) {
-      hello.resume = { token: this.#resumeToken, received: this.#stream.received };
-      return [transmit(hello)];
-    }
-    this.#stream = new Stream();
+  function opened(): Effect[] {
+    if (phase !== "connecting") return [];
+    phase = "greeting";
+    error = null;
+    const hello: Hello = { type: "hello", client, features, relayOnly, token };
+    if (resumeToken !== null)
+      return [transmit({ ...hello, resume: { token: resumeToken, received: stream.received } })];
+    stream = createStream();
     return [transmit(hello), { effect: "greeted" }];
   }
 
   /** A message came in. */
-  received(message: ServerMessage | Unknown, now: number): Effect[] {
-    if (this.#phase === "greeting") {
-      if (message.type === "error") this.#error = message.code;
-      return message.type === "welcome" ? this.#welcomed(message, now) : [];
+  function received(message: ServerMessage | Unknown, now: number): Effect[] {
+    if (phase === "greeting") {
+      if (message.type === "error") error = message.code;
+      return message.type === "welcome" ? welcomed(message, now) : [];
     }
-    if (this.#phase !== "ready") return [];
-    this.heard(now);
+    if (phase !== "ready") return [];
+    heard(now);
     switch (message.type) {
       case "ack":
-        this.#stream.acknowledge(message.received);
+        stream.acknowledge(message.received);
         return [];
       case "draining":
-        this.#reconnectWithinMs = message.withinS * 1000;
+        reconnectWithinMs = message.withinS * 1000;
         return [];
       case "pong":
       case "welcome":
         return [];
       default:
-        return this.#counted(message, now);
+        return counted(message, now);
     }
   }
 
   /** Something came in: the server lives. */
-  heard(now: number): void {
-    if (this.#phase !== "ready") return;
-    this.#pingAt = now + this.#pingIntervalMs;
-    this.#deadAt = null;
+  function heard(now: number): void {
+    if (phase !== "ready") return;
+    pingAt = now + pingIntervalMs;
+    deadAt = NEVER;
   }
 
   /** The connection is gone, or could not be opened (1006). */
-  closed(code: number, reason: string, now: number): Effect[] {
-    if (this.#phase === "waiting" || this.#phase === "closed") return [];
-    const lost: Effect[] = this.#phase === "ready" ? [{ effect: "lost" }] : [];
-    if (this.#phase === "ready") this.#lostAt = now;
-    this.#forgetConnection();
-    if (this.#options.refreshes && !this.#askedForToken && this.#isAboutToken(code)) {
-      if (code === TOKEN_EXPIRED) this.#resumeToken = null;
-      this.#phase = "waiting";
-      this.#awaitsToken = true;
-      return [...lost, ...this.#askForToken()];
+  function closed(code: number, reason: string, now: number): Effect[] {
+    if (!hasConnection()) return [];
+    const wasReady = phase === "ready";
+    const lost: Effect[] = wasReady ? [{ effect: "lost" }] : [];
+    if (wasReady) lostAt = now;
+    forgetConnection();
+    const isAboutToken = code === TOKEN_EXPIRED || (code === UNAUTHORIZED && TOKEN_ERRORS.includes(error));
+    if (refreshes && !askedForToken && isAboutToken) {
+      if (code === TOKEN_EXPIRED) resumeToken = null;
+      phase = "waiting";
+      awaitsToken = true;
+      return [...lost, askForToken()];
     }
-    if (!this.#wasWelcomed || !reconnectsAfter(code)) return this.#end(code, reason);
-    const delayMs = this.#nextDelayMs(now);
-    if (delayMs === null) return this.#end(code, reason);
-    this.#phase = "waiting";
-    this.#retryAt = now + delayMs;
+    const delayMs = wasWelcomed && reconnectsAfter(code) ? nextDelayMs(now) : null;
+    if (delayMs === null) {
+      phase = "closed";
+      return [{ effect: "ended", code, reason, error }];
+    }
+    phase = "waiting";
+    retryAt = now + delayMs;
     return lost;
   }
 
   /** Sends a counted message, now or as soon as the session goes on. Without a session it does nothing. */
-  send(text: string): Effect[] {
-    const isNew = this.#phase === "greeting" && this.#resumeToken === null;
-    if (this.#phase === "closed" || (this.#resumeToken === null && !isNew)) return [];
-    this.#stream.keep(text);
-    return this.#phase === "ready" || isNew ? [{ effect: "transmit", text }] : [];
+  function send(text: string): Effect[] {
+    const isNew = phase === "greeting" && resumeToken === null;
+    if (phase === "closed" || (resumeToken === null && !isNew)) return [];
+    stream.keep(text);
+    return phase === "ready" || isNew ? [{ effect: "transmit", text }] : [];
   }
 
   /** Takes a token: for the next hello, and for the session that is open. */
-  authorize(token: string, now: number): Effect[] {
-    this.#token = token;
-    if (this.#phase === "ready") return this.send(textOf({ type: "token", token }));
-    if (!this.#awaitsToken) return [];
-    this.#awaitsToken = false;
-    return this.#connect(now);
+  function authorize(fresh: string, now: number): Effect[] {
+    token = fresh;
+    if (phase === "ready") return send(textOf({ type: "token", token }));
+    if (!awaitsToken) return [];
+    awaitsToken = false;
+    return connect(now);
   }
 
   /** Something speaks for a dead connection: finds out at once. */
-  check(now: number): Effect[] {
-    if (this.#phase !== "ready") return [];
-    this.#deadAt = Math.min(this.#deadAt ?? Number.POSITIVE_INFINITY, now + this.#checkTimeoutMs);
+  function check(now: number): Effect[] {
+    if (phase !== "ready") return [];
+    deadAt = Math.min(deadAt, now + checkTimeoutMs);
     return [transmit({ type: "ping" })];
   }
 
   /** The network changed or came back: connects at once, or finds out at once whether the connection still works. */
-  networkBack(now: number): Effect[] {
-    if (this.#phase === "ready") return this.check(now);
-    if (!this.#wasWelcomed || this.#awaitsToken || this.#phase === "closed") return [];
-    const drop: Effect[] = this.#phase === "waiting" ? [] : [{ effect: "disconnect" }];
-    return [...drop, ...this.#connect(now)];
+  function networkBack(now: number): Effect[] {
+    if (phase === "ready") return check(now);
+    if (!wasWelcomed || awaitsToken || phase === "closed") return [];
+    return [...disconnect(), ...connect(now)];
   }
 
   /** Says goodbye and ends. */
-  close(): Effect[] {
+  function close(): Effect[] {
     // Before `welcome` too: `join` may be on its way, and nobody shall linger in the room.
-    const isOpen = this.#phase === "greeting" || this.#phase === "ready";
-    const bye = isOpen ? [transmit({ type: "bye" })] : [];
-    const drop: Effect[] =
-      this.#phase === "waiting" || this.#phase === "closed" ? [] : [{ effect: "disconnect" }];
-    this.#forgetConnection();
-    this.#awaitsToken = false;
-    this.#phase = "closed";
-    return [...bye, ...drop];
+    const isOpen = phase === "greeting" || phase === "ready";
+    const effects = [...(isOpen ? [transmit({ type: "bye" })] : []), ...disconnect()];
+    forgetConnection();
+    awaitsToken = false;
+    phase = "closed";
+    return effects;
   }
 
   /** Does what is due. */
-  expire(now: number): Effect[] {
-    const isDue = (at: number | null) => at !== null && now >= at;
-    if (isDue(this.#connectBy))
-      return [{ effect: "disconnect" }, ...this.closed(ABNORMAL_CLOSE, "timed out", now)];
-    if (isDue(this.#deadAt)) {
-      const reason = "nothing was heard from the server";
-      return [{ effect: "disconnect" }, ...this.closed(ABNORMAL_CLOSE, reason, now)];
+  function expire(now: number): Effect[] {
+    if (now >= deadAt) {
+      const effects = closed(ABNORMAL_CLOSE, "The server doesn't answer.", now);
+      return [{ effect: "disconnect" }, ...effects];
     }
-    if (isDue(this.#retryAt)) return this.#connect(now);
+    if (now >= retryAt) return connect(now);
     const effects: Effect[] = [];
-    if (isDue(this.#ackAt)) effects.push(this.#acknowledge());
-    if (isDue(this.#pingAt)) {
+    if (now >= ackAt) effects.push(acknowledge());
+    if (now >= pingAt) {
       // Dead is only who was asked and didn't answer: a timer may come hours late, after a sleep.
-      this.#pingAt = null;
-      this.#deadAt = now + this.#pingIntervalMs;
+      pingAt = NEVER;
+      deadAt = now + pingIntervalMs;
       effects.push(transmit({ type: "ping" }));
     }
-    if (isDue(this.#refreshAt)) {
-      this.#refreshAt = null;
-      effects.push(...this.#askForToken());
+    if (now >= refreshAt) {
+      refreshAt = NEVER;
+      effects.push(askForToken());
     }
     return effects;
   }
 
   /** When to call `expire`; null for not yet. */
-  nextDeadline(): number | null {
-    const deadlines = [
-      this.#connectBy,
-      this.#retryAt,
-      this.#ackAt,
-      this.#pingAt,
-      this.#deadAt,
-      this.#refreshAt,
-    ].filter((at) => at !== null);
-    return deadlines.length > 0 ? Math.min(...deadlines) : null;
+  function nextDeadline(): number | null {
+    const at = Math.min(retryAt, ackAt, pingAt, deadAt, refreshAt);
+    return at < NEVER ? at : null;
   }
 
   // The parts.
 
-  #connect(now: number): Effect[] {
-    this.#forgetConnection();
-    this.#phase = "connecting";
-    this.#connectBy = now + CONNECT_TIMEOUT_MS;
+  function connect(now: number): Effect[] {
+    forgetConnection();
+    phase = "connecting";
+    deadAt = now + CONNECT_TIMEOUT_MS;
     return [{ effect: "open" }];
   }
 
-  #welcomed(welcome: Welcome, now: number): Effect[] {
-    const connectingMs = now - (this.#connectBy ?? now) + CONNECT_TIMEOUT_MS;
-    this.#checkTimeoutMs = Math.min(Math.max(connectingMs, CHECK_TIMEOUT_MIN_MS), CHECK_TIMEOUT_MAX_MS);
-    this.#connectBy = null;
-    this.#phase = "ready";
-    this.#attempt = 0;
-    this.#reconnectWithinMs = null;
-    this.#askedForToken = false;
-    this.#pingIntervalMs = welcome.limits.pingIntervalS * 1000;
-    this.heard(now);
-    this.#noteExpiry(welcome.expiresInS, now);
-    const asked = this.#resumeToken !== null;
-    this.#resumeToken = welcome.resumeToken;
-    if (asked && welcome.recovered) return this.#goOn(welcome, now);
-    const recovered = this.#wasWelcomed ? false : null;
-    this.#wasWelcomed = true;
-    if (asked) this.#stream = new Stream();
-    this.#told = 0;
+  function hasConnection(): boolean {
+    return phase !== "waiting" && phase !== "closed";
+  }
+
+  function disconnect(): Effect[] {
+    return hasConnection() ? [{ effect: "disconnect" }] : [];
+  }
+
+  function welcomed(welcome: Welcome, now: number): Effect[] {
+    const connectingMs = now - deadAt + CONNECT_TIMEOUT_MS;
+    checkTimeoutMs = Math.min(Math.max(connectingMs, CHECK_TIMEOUT_MIN_MS), CHECK_TIMEOUT_MAX_MS);
+    phase = "ready";
+    attempt = 0;
+    reconnectWithinMs = null;
+    askedForToken = false;
+    pingIntervalMs = welcome.limits.pingIntervalS * 1000;
+    heard(now);
+    noteExpiry(welcome.expiresInS, now);
+    const asked = resumeToken !== null;
+    resumeToken = welcome.resumeToken;
+    if (asked && welcome.recovered) return goOn(welcome, now);
+    const recovered = wasWelcomed ? false : null;
+    wasWelcomed = true;
+    if (asked) stream = createStream();
+    told = 0;
     return [{ effect: "welcomed", welcome, recovered }];
   }
 
-  #goOn(welcome: Welcome, now: number): Effect[] {
-    const missed = this.#stream.replay(welcome.received ?? 0);
+  function goOn(welcome: Welcome, now: number): Effect[] {
+    const missed = stream.replay(welcome.received ?? 0);
     if (missed === null) {
       // More was waiting than is kept: begin anew, honestly.
-      this.#resumeToken = null;
-      return [transmit({ type: "bye" }), { effect: "disconnect" }, { effect: "lost" }, ...this.#connect(now)];
+      resumeToken = null;
+      return [transmit({ type: "bye" }), { effect: "disconnect" }, { effect: "lost" }, ...connect(now)];
     }
     // An acknowledgement first: it shows the server that this welcome has arrived.
     const again = missed.map((text): Effect => ({ effect: "transmit", text }));
-    return [{ effect: "welcomed", welcome, recovered: true }, this.#acknowledge(), ...again];
+    return [{ effect: "welcomed", welcome, recovered: true }, acknowledge(), ...again];
   }
 
-  #counted(message: CountedMessage, now: number): Effect[] {
-    this.#stream.received++;
+  function counted(message: CountedMessage, now: number): Effect[] {
+    stream.received++;
     const effects: Effect[] = [{ effect: "deliver", message }];
     if (message.type === "authorized") {
-      this.#askedForToken = false;
-      this.#noteExpiry(message.expiresInS, now);
+      askedForToken = false;
+      noteExpiry(message.expiresInS, now);
     }
-    if (this.#stream.received - this.#told >= ACK_AFTER_MESSAGES) effects.push(this.#acknowledge());
-    else this.#ackAt ??= now + ACK_AFTER_MS;
+    if (stream.received - told >= ACK_AFTER_MESSAGES) effects.push(acknowledge());
+    else ackAt = Math.min(ackAt, now + ACK_AFTER_MS);
     return effects;
   }
 
-  #acknowledge(): Effect {
-    this.#ackAt = null;
-    this.#told = this.#stream.received;
-    return transmit({ type: "ack", received: this.#told });
+  function acknowledge(): Effect {
+    ackAt = NEVER;
+    told = stream.received;
+    return transmit({ type: "ack", received: told });
   }
 
-  #noteExpiry(expiresInS: number | undefined, now: number): void {
-    if (expiresInS === undefined || !this.#options.refreshes) return;
+  function noteExpiry(expiresInS: number | undefined, now: number): void {
+    if (expiresInS === undefined || !refreshes) return;
     const leftMs = expiresInS * 1000;
-    const isShort = leftMs < REFRESH_AT_MS * 5;
-    this.#refreshAt = now + Math.max(leftMs - REFRESH_AT_MS, isShort ? leftMs * 0.8 : 0);
+    refreshAt = now + Math.max(leftMs - REFRESH_AT_MS, leftMs * 0.8);
   }
 
-  #askForToken(): Effect[] {
-    this.#askedForToken = true;
-    return [{ effect: "need-token" }];
+  function askForToken(): Effect {
+    askedForToken = true;
+    return { effect: "need-token" };
   }
 
-  #isAboutToken(code: number): boolean {
-    return code === TOKEN_EXPIRED || (code === UNAUTHORIZED && TOKEN_ERRORS.includes(this.#error));
-  }
-
-  #nextDelayMs(now: number): number | null {
-    const { policy, random } = this.#options;
-    const withinMs = this.#reconnectWithinMs;
-    if (withinMs === null) return policy.nextDelayMs(this.#attempt++, now - this.#lostAt);
-    this.#reconnectWithinMs = null;
+  function nextDelayMs(now: number): number | null {
+    const withinMs = reconnectWithinMs;
+    if (withinMs === null) return policy.nextDelayMs(attempt++, now - lostAt);
+    reconnectWithinMs = null;
     return withinMs * random();
   }
 
-  #end(code: number, reason: string): Effect[] {
-    this.#phase = "closed";
-    return [{ effect: "ended", code, reason, error: this.#error }];
+  function forgetConnection(): void {
+    retryAt = ackAt = pingAt = deadAt = refreshAt = NEVER;
   }
 
-  #forgetConnection(): void {
-    this.#connectBy = this.#retryAt = this.#ackAt = null;
-    this.#pingAt = this.#deadAt = this.#refreshAt = null;
-  }
+  return {
+    /** Whether only a token is missing to connect. */
+    get awaitsToken() {
+      return awaitsToken;
+    },
+
+    /** Opens the first connection. Once. */
+    start: connect,
+    opened,
+    received,
+    heard,
+    closed,
+    send,
+    authorize,
+    check,
+    networkBack,
+    close,
+    expire,
+    nextDeadline,
+  };
 }
 
 function transmit(message: Hello | Ack | Plain): Effect {

@@ -6,19 +6,13 @@
 
 import type { CloseReason, ConnectOptions } from "./api.js";
 import { SUBPROTOCOL, TOKEN_EXPIRED } from "./codes.js";
+import { decodeServerMessage } from "./decode.js";
 import { encode } from "./encode.js";
 import type { Environment, Socket } from "./environment.js";
-import { SheetbendError } from "./errors.js";
-import {
-  type ClientMessage,
-  decodeServerMessage,
-  isString,
-  type RoomEvent,
-  type Unknown,
-  type Welcome,
-} from "./messages.js";
+import { type ErrorCode, SheetbendError } from "./errors.js";
+import { type ClientMessage, isString, type RoomEvent, type Unknown, type Welcome } from "./messages.js";
 import type { ReconnectPolicy } from "./reconnect-policy.js";
-import { type Effect, Session } from "./session.js";
+import { createSession, type Effect, type EffectByName } from "./session.js";
 
 /** What signalling tells its owner. */
 export interface SignallingPort {
@@ -28,7 +22,7 @@ export interface SignallingPort {
    * The session is open. `recovered` is null for the first one of all; false if it is another one than before, in no
    * room, and what was sent and not answered yet may or may not have arrived.
    */
-  welcomed(welcome: Welcome, recovered: boolean | null): void;
+  welcomed(session: { welcome: Welcome; recovered: boolean | null }): void;
   received(event: RoomEvent): void;
   /** A binary message. */
   frame(data: Uint8Array<ArrayBuffer>): void;
@@ -54,49 +48,30 @@ const UNKNOWN: Unknown = { type: "unknown" };
 const TOKEN_TRIES = 3;
 const TOKEN_RETRY_MS = 5000;
 
-export class Signalling {
-  readonly #url: string;
-  readonly #environment: Environment;
-  readonly #token: ConnectOptions["token"];
-  readonly #port: SignallingPort;
-  readonly #session: Session;
-  readonly #stopListening: () => void;
-  readonly #due: Effect[] = [];
-  #isBegun = false;
-  #isClosed = false;
-  #socket: Socket | null = null;
-  #checkedAt = Number.NEGATIVE_INFINITY;
-  #timer = 0;
-  #timerAt: number | null = null;
-  #tokenTimer = 0;
+export type Signalling = ReturnType<typeof createSignalling>;
 
-  constructor(
-    url: string,
-    environment: Environment,
-    { policy, token, features, relayOnly }: SignallingOptions,
-    port: SignallingPort,
-  ) {
-    this.#url = url;
-    this.#environment = environment;
-    this.#token = token;
-    this.#port = port;
-    this.#session = new Session({
-      client: "sheetbend-js/0.1.0",
-      features,
-      relayOnly,
-      policy,
-      random: environment.random,
-      refreshes: typeof token === "function",
-    });
-    this.#stopListening = environment.onNetworkChange(() =>
-      this.#do((now) => this.#session.networkBack(now)),
-    );
-  }
+export function createSignalling(
+  url: string,
+  environment: Environment,
+  { token, ...options }: SignallingOptions,
+  port: SignallingPort,
+) {
+  const refreshes = typeof token === "function";
+  const { random } = environment;
+  const session = createSession({ ...options, client: "sheetbend-js/0.1.0", random, refreshes });
+  const due: Effect[] = [];
+  let isBegun = false;
+  let isClosed = false;
+  let socket: Socket | null = null;
+  let checkedAt = -CHECK_MS;
+  let timer = 0;
+  let tokenTimer = 0;
+  const stopListening = environment.onNetworkChange(() => take(session.networkBack));
 
   /** Opens the first connection. */
-  start(): void {
-    if (typeof this.#token === "function") this.#askForToken(1);
-    else this.#begin(this.#token);
+  function start(): void {
+    if (refreshes) askForToken(1);
+    else goOnWith(token);
   }
 
   /**
@@ -104,174 +79,142 @@ export class Signalling {
    *
    * @throws SheetbendError as `encode`
    */
-  send(message: ClientMessage): void {
+  function send(message: ClientMessage): void {
     const text = encode(message);
-    this.#do(() => this.#session.send(text));
+    take(() => session.send(text));
   }
 
   /** Sends a binary message, if there is a connection that takes it. */
-  sendFrame(frame: Uint8Array<ArrayBuffer>): void {
-    this.#socket?.send(frame);
+  function relay(frame: Uint8Array<ArrayBuffer>): void {
+    socket?.send(frame);
   }
 
   /** Bytes that the connection has taken and not sent yet. */
-  get bufferedBytes(): number {
-    return this.#socket?.bufferedAmount ?? 0;
+  function bufferedBytes(): number {
+    return socket?.bufferedAmount ?? 0;
   }
 
-  /** Finds out whether the connection still works: something doesn't come back. */
-  check(): void {
-    const now = this.#environment.now();
-    if (now - this.#checkedAt < CHECK_MS) return;
-    this.#checkedAt = now;
-    this.#do(() => this.#session.check(now));
+  /** Something doesn't come back: finds out whether the connection still works. */
+  function suspectRelay(): void {
+    const now = environment.now();
+    if (now - checkedAt < CHECK_MS) return;
+    checkedAt = now;
+    take(session.check);
   }
 
   /** Says goodbye and ends. */
-  close(): void {
-    this.#isClosed = true;
-    this.#stopListening();
-    this.#environment.clearTimeout(this.#tokenTimer);
-    this.#do(() => this.#session.close());
+  function close(): void {
+    isClosed = true;
+    stopListening();
+    environment.clearTimeout(tokenTimer);
+    take(session.close);
   }
 
-  #begin(token: string | undefined): void {
-    this.#isBegun = true;
-    if (token !== undefined) this.#do((now) => this.#session.authorize(token, now));
-    this.#do((now) => this.#session.start(now));
+  /** Opens the first connection with this token, or brings the session a fresh one. */
+  function goOnWith(fresh: string | undefined): void {
+    if (fresh !== undefined) take((now) => session.authorize(fresh, now));
+    if (!isBegun) take(session.start);
+    isBegun = true;
   }
 
   /** What an effect brings about is done behind the effects that are still due: what is sent keeps its order. */
-  #do(input: (now: number) => Effect[]): void {
-    this.#due.push(...input(this.#environment.now()));
-    for (let effect = this.#due.shift(); effect; effect = this.#due.shift()) this.#perform(effect);
-    this.#arm();
+  function take(input: (now: number) => Effect[]): void {
+    due.push(...input(environment.now()));
+    for (let effect = due.shift(); effect; effect = due.shift()) perform(effect);
+    environment.clearTimeout(timer);
+    const at = session.nextDeadline();
+    if (at === null) return;
+    const delayMs = Math.max(0, Math.ceil(at - environment.now()));
+    timer = environment.setTimeout(() => take(session.expire), delayMs);
   }
 
-  #perform(effect: Effect): void {
-    if (effect.effect === "transmit") this.#socket?.send(effect.text);
-    else if (effect.effect === "disconnect") this.#discard();
-    else if (!this.#isClosed) this.#tell(effect);
+  const performers: { [K in keyof EffectByName]: (effect: EffectByName[K]) => void } = {
+    ...port,
+    open,
+    transmit: ({ text }) => socket?.send(text),
+    disconnect: discard,
+    deliver({ message }) {
+      if (message.type !== "authorized" && message.type !== "unknown") port.received(message);
+    },
+    "need-token": () => askForToken(TOKEN_TRIES),
+    ended,
+  };
+
+  /** Once closed, nobody is told anything any more. */
+  function perform<K extends keyof EffectByName>(effect: EffectByName[K] & { effect: K }): void {
+    const name = effect.effect;
+    if (!isClosed || name === "transmit" || name === "disconnect") performers[name](effect);
   }
 
-  #tell(effect: Exclude<Effect, { effect: "transmit" | "disconnect" }>): void {
-    switch (effect.effect) {
-      case "open":
-        this.#open();
-        break;
-      case "greeted":
-        this.#port.greeted();
-        break;
-      case "welcomed":
-        this.#port.welcomed(effect.welcome, effect.recovered);
-        break;
-      case "deliver":
-        if (effect.message.type !== "authorized" && effect.message.type !== "unknown")
-          this.#port.received(effect.message);
-        break;
-      case "lost":
-        this.#port.lost();
-        break;
-      case "need-token":
-        this.#askForToken(TOKEN_TRIES);
-        break;
-      case "ended":
-        this.#ended(effect);
-    }
-  }
-
-  #open(): void {
-    this.#discard();
+  function open(): void {
+    discard();
     try {
-      this.#listen(new this.#environment.WebSocket(this.#url, [SUBPROTOCOL]));
+      listen(new environment.WebSocket(url, [SUBPROTOCOL]));
     } catch {
-      const error = new SheetbendError("invalid_argument", `This is not a WebSocket address: ${this.#url}`);
-      this.#end(NORMAL_CLOSE, error);
+      end("invalid_argument", `Not a WebSocket address: ${url}`);
     }
   }
 
-  #listen(socket: Socket): void {
-    this.#socket = socket;
-    socket.binaryType = "arraybuffer";
-    socket.onopen = () => {
-      if (socket.protocol === SUBPROTOCOL) this.#do(() => this.#session.opened());
-      else
-        this.#end(
-          NORMAL_CLOSE,
-          new SheetbendError("connection_failed", `The server doesn't speak ${SUBPROTOCOL}.`),
-        );
+  function listen(opened: Socket): void {
+    socket = opened;
+    opened.binaryType = "arraybuffer";
+    opened.onopen = () => {
+      if (opened.protocol === SUBPROTOCOL) take(session.opened);
+      else end("connection_failed", `The server doesn't speak ${SUBPROTOCOL}.`);
     };
-    socket.onmessage = ({ data }) => {
+    opened.onmessage = ({ data }) => {
       if (data instanceof ArrayBuffer) {
-        this.#session.heard(this.#environment.now());
-        if (!this.#isClosed) this.#port.frame(new Uint8Array(data));
+        session.heard(environment.now());
+        if (!isClosed) port.frame(new Uint8Array(data));
         return;
       }
       const message = decodeServerMessage(data) ?? UNKNOWN;
-      this.#do((now) => this.#session.received(message, now));
+      take((now) => session.received(message, now));
     };
-    socket.onclose = ({ code, reason }) => {
-      this.#discard();
-      this.#do((now) => this.#session.closed(code, reason, now));
+    opened.onclose = ({ code, reason }) => {
+      discard();
+      take((now) => session.closed(code, reason, now));
     };
   }
 
-  async #askForToken(tries: number): Promise<void> {
-    const token = await this.#freshToken();
-    if (this.#isClosed) return;
-    if (isString(token)) {
-      if (this.#isBegun) this.#do((now) => this.#session.authorize(token, now));
-      else this.#begin(token);
+  async function askForToken(tries: number): Promise<void> {
+    let fresh: unknown;
+    let cause: unknown;
+    try {
+      fresh = refreshes && (await token());
+    } catch (thrown) {
+      cause = thrown;
+    }
+    if (isClosed) return;
+    if (isString(fresh)) {
+      goOnWith(fresh);
       return;
     }
-    const left = this.#isBegun && !this.#session.awaitsToken ? tries : tries - 1;
-    this.#environment.clearTimeout(this.#tokenTimer);
-    if (left === 0) this.#end(NORMAL_CLOSE, token);
-    else this.#tokenTimer = this.#environment.setTimeout(() => this.#askForToken(left), TOKEN_RETRY_MS);
+    const left = isBegun && !session.awaitsToken ? tries : tries - 1;
+    environment.clearTimeout(tokenTimer);
+    if (left === 0) end("token_unavailable", "The token function gave none.", NORMAL_CLOSE, cause);
+    else tokenTimer = environment.setTimeout(() => askForToken(left), TOKEN_RETRY_MS);
   }
 
-  async #freshToken(): Promise<string | SheetbendError> {
-    const error = new SheetbendError("token_unavailable", "The function that gets tokens gave none.");
-    try {
-      const token: unknown = typeof this.#token === "function" ? await this.#token() : this.#token;
-      if (isString(token)) return token;
-    } catch (cause) {
-      error.cause = cause;
-    }
-    return error;
-  }
-
-  #ended({ code, reason, error }: { code: number; reason: string; error: string | null }): void {
+  function ended({ code, reason, error }: EffectByName["ended"]): void {
     const name = error ?? (code === TOKEN_EXPIRED ? "token_expired" : "connection_failed");
-    this.#end(code, new SheetbendError(name, reason || `The connection ended with code ${code}.`));
+    end(name, reason || `Closed with code ${code}.`, code);
   }
 
-  #end(code: number, error: SheetbendError): void {
-    this.close();
-    this.#port.ended({ code, reason: error.message, error });
-  }
-
-  #arm(): void {
-    const at = this.#session.nextDeadline();
-    if (this.#timerAt !== null && at !== null && this.#timerAt <= at) return; // It will see that it came early.
-    this.#environment.clearTimeout(this.#timer);
-    this.#timerAt = at;
-    if (at === null) return;
-    this.#timer = this.#environment.setTimeout(
-      () => {
-        this.#timerAt = null;
-        this.#do((due) => this.#session.expire(due));
-      },
-      Math.max(0, Math.ceil(at - this.#environment.now())),
-    );
+  function end(name: ErrorCode, reason: string, code = NORMAL_CLOSE, cause?: unknown): void {
+    const error = new SheetbendError(name, reason);
+    if (cause !== undefined) error.cause = cause;
+    close();
+    port.ended({ code, reason, error });
   }
 
   /** Forgets the socket: nothing it still does is heard. */
-  #discard(): void {
-    const socket = this.#socket;
-    this.#socket = null;
+  function discard(): void {
     if (!socket) return;
     socket.onopen = socket.onmessage = socket.onclose = null;
     socket.close();
+    socket = null;
   }
+
+  return { start, send, relay, bufferedBytes, suspectRelay, close };
 }

@@ -9,36 +9,44 @@ const KEPT_BYTES_MAX = 4_194_304;
 
 const encoder = new TextEncoder();
 
-export class Stream {
-  sent = 0;
-  received = 0;
-  /** The last of what was sent, with its size: the newest is number `sent`. */
-  readonly #kept: { text: string; bytes: number }[] = [];
-  #bytes = 0;
+export type Stream = ReturnType<typeof createStream>;
 
-  /** Counts a message that is being sent, or would be if there were a connection. The oldest go when there are too many. */
-  keep(text: string): void {
-    const bytes = encoder.encode(text).length;
-    this.sent++;
-    this.#bytes += bytes;
-    this.#kept.push({ text, bytes });
-    while (this.#bytes > KEPT_BYTES_MAX || this.#kept.length > KEPT_MESSAGES_MAX) this.#forget();
+export function createStream() {
+  /** The last of what was sent, with its size: the newest is number `sent`. */
+  const kept: { text: string; bytes: number }[] = [];
+  let keptBytes = 0;
+  let sent = 0;
+
+  function forget(): void {
+    keptBytes -= kept.shift()?.bytes ?? 0;
   }
 
   /** The other side has `received` of the sent. Returns whether that can be. */
-  acknowledge(received: number): boolean {
-    if (received > this.sent) return false;
-    while (this.sent - this.#kept.length < received) this.#forget();
+  function acknowledge(received: number): boolean {
+    if (received > sent) return false;
+    while (sent - kept.length < received) forget();
     return true;
   }
 
-  /** What the other side misses of the sent; null if that is no longer kept, or never was sent. */
-  replay(received: number): string[] | null {
-    const isKept = received >= this.sent - this.#kept.length;
-    return isKept && this.acknowledge(received) ? this.#kept.map(({ text }) => text) : null;
-  }
+  return {
+    /** How many messages came in. */
+    received: 0,
 
-  #forget(): void {
-    this.#bytes -= this.#kept.shift()?.bytes ?? 0;
-  }
+    /** Counts a message that is being sent, or would be if there were a connection. The oldest go when there are too many. */
+    keep(text: string): void {
+      const bytes = encoder.encode(text).length;
+      sent++;
+      keptBytes += bytes;
+      kept.push({ text, bytes });
+      while (keptBytes > KEPT_BYTES_MAX || kept.length > KEPT_MESSAGES_MAX) forget();
+    },
+
+    acknowledge,
+
+    /** What the other side misses of the sent; null if that is no longer kept, or never was sent. */
+    replay(received: number): string[] | null {
+      const isKept = received >= sent - kept.length;
+      return isKept && acknowledge(received) ? kept.map(({ text }) => text) : null;
+    },
+  };
 }

@@ -2,7 +2,8 @@
 
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { Attributes, Json } from "../src/api.js";
-import { decodeServerMessage, parseObject } from "../src/messages.js";
+import { decodeServerMessage } from "../src/decode.js";
+import { parseObject } from "../src/messages.js";
 import { decodeCandidate, decodeDescription } from "../src/peer-messages.js";
 import { type Client, World } from "./fakes/world.js";
 

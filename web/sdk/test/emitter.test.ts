@@ -1,12 +1,12 @@
 import { expect, test, vi } from "vitest";
-import { Emitter } from "../src/emitter.js";
+import { createEmitter } from "../src/emitter.js";
 
 interface Events {
   said: [text: string, loud: boolean];
 }
 
 test("calls each listener with the values, until it is taken off", () => {
-  const emitter = new Emitter<Events>();
+  const emitter = createEmitter<Events>();
   const [first, second] = [vi.fn(), vi.fn()];
   const off = emitter.on("said", first);
   emitter.on("said", second);
@@ -19,7 +19,7 @@ test("calls each listener with the values, until it is taken off", () => {
 });
 
 test("once is once, even if the event comes again meanwhile", () => {
-  const emitter = new Emitter<Events>();
+  const emitter = createEmitter<Events>();
   const listener = vi.fn(() => emitter.emit("said", "inner", false));
   emitter.once("said", listener);
   emitter.emit("said", "outer", false);
@@ -27,7 +27,7 @@ test("once is once, even if the event comes again meanwhile", () => {
 });
 
 test("a listener that throws is reported, and disturbs neither the others nor the caller", () => {
-  const emitter = new Emitter<Events>();
+  const emitter = createEmitter<Events>();
   const reports: (() => void)[] = [];
   vi.stubGlobal("queueMicrotask", (report: () => void) => reports.push(report));
   const other = vi.fn();

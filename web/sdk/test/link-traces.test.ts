@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import type { LinkEffect, PathName } from "../src/link/effects.js";
-import { Link } from "../src/link/link.js";
+import { createLink, type Link } from "../src/link/link.js";
 
 /** Bytes are hexadecimal, where `(ab*16000)` stands for so many of a byte. */
 type Input =
@@ -33,7 +33,7 @@ const text = readFileSync(url, "utf8").replaceAll('"is_text":', '"isText":');
 const traces: Trace[] = JSON.parse(text).traces;
 
 test.each(traces.map((trace) => [trace.name, trace] as const))("%s", (_name, { isFirst, steps }) => {
-  const link = new Link({ isFirst });
+  const link = createLink({ isFirst });
   for (const [index, step] of steps.entries()) {
     const where = `step ${index}, ${step.verb} at ${step.at}`;
     const [answer, effects] = take(link, step, step.at);

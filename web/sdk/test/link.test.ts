@@ -3,7 +3,8 @@ import { SheetbendError } from "../src/errors.js";
 import type { LinkEffect, PathName } from "../src/link/effects.js";
 import { encodeFrame, FrameKind, Reader, RecordKind, varint } from "../src/link/frames.js";
 import {
-  Link,
+  createLink,
+  type Link,
   LOSSY_BYTES_MAX,
   MESSAGE_BYTES_MAX,
   PENDING_BYTES_MAX,
@@ -226,7 +227,7 @@ test("random frames break a link at most", () => {
 
 describe("what is sent", () => {
   test("has bounds", () => {
-    const link = new Link({ isFirst: true });
+    const link = createLink({ isFirst: true });
     const codeOf = (what: () => unknown) => {
       try {
         what();
@@ -257,7 +258,7 @@ describe("what is sent", () => {
   });
 
   test("goes in turn: messages before streams, streams one record each", () => {
-    const link = new Link({ isFirst: true });
+    const link = createLink({ isFirst: true });
     const [one] = link.openStream("one", 0);
     const [two] = link.openStream("two", 0);
     for (const stream of [one, two]) {
@@ -412,7 +413,7 @@ class End {
 
   constructor(network: Network, isFirst: boolean) {
     this.#network = network;
-    this.link = new Link({ isFirst });
+    this.link = createLink({ isFirst });
   }
 
   get other(): End {
@@ -499,7 +500,7 @@ function exchange(from: Link, to: Link, effects: LinkEffect[]): { from: LinkEffe
 
 /** A link with the relay up, and nothing waiting. */
 function connected(isFirst = true): Link {
-  const link = new Link({ isFirst });
+  const link = createLink({ isFirst });
   link.pathUp("relay", 0);
   link.receive("relay", ofHex("01010000"), 0);
   return link;

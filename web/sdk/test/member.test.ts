@@ -300,6 +300,8 @@ describe("beginning anew", () => {
     await world.clock.advance(0);
     expect([ada.heard, bob.heard]).toEqual([["new"], ["too"]]);
     expect(bob.events.filter((event) => /left/.test(event))).toEqual([]);
+    expect(ada.other.safetyWords).toHaveLength(7);
+    expect(bob.other.safetyWords).toEqual(ada.other.safetyWords);
   });
 });
 
@@ -377,6 +379,29 @@ describe("sealing", () => {
     void bobAtAda?.send("still here");
     await world.clock.advance(0);
     expect(bob.heard).toEqual(["still here"]);
+  });
+});
+
+describe("safety words", () => {
+  test("are the same on both sides, and told once", async () => {
+    const [ada, bob] = [world.client(), world.client()];
+    const told: (readonly number[])[] = [];
+    for (const client of [ada, bob]) {
+      const room = await client.join({ name: "Somebody" });
+      room.on("member", (member) => member.on("safetywords", (words) => told.push(words)));
+    }
+    await world.clock.advance(3000);
+    const words = ada.other.safetyWords;
+    expect(words).toHaveLength(7);
+    expect(bob.other.safetyWords).toEqual(words);
+    expect(told).toEqual([words, words]);
+  });
+
+  test("have a stream that applications can't open", async () => {
+    const [ada] = await call();
+    expect(() => ada.other.stream("sheetbend:words")).toThrow(
+      expect.objectContaining({ code: "invalid_label" }),
+    );
   });
 });
 

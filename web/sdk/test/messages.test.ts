@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { decodeServerMessage } from "../src/messages.js";
+import { decodeServerMessage } from "../src/decode.js";
 
 interface Fixture {
   valid: object[];

@@ -1,7 +1,7 @@
 import { beforeEach, expect, test } from "vitest";
 import { SheetbendError } from "../src/errors.js";
 import type { Moderate, Say, Update } from "../src/messages.js";
-import { type Known, type RequestMessage, Requests } from "../src/requests.js";
+import { createRequests, type Known, type RequestMessage, type Requests } from "../src/requests.js";
 
 let ready: boolean;
 let sent: RequestMessage[];
@@ -17,7 +17,7 @@ beforeEach(() => {
   ready = true;
   sent = [];
   let count = 0;
-  requests = new Requests(
+  requests = createRequests(
     () => ready,
     (message) => sent.push(message),
     () => `${++count}`,

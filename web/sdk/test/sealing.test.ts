@@ -3,8 +3,9 @@ import { readFileSync } from "node:fs";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { SAFETY_WORDS } from "../src/safety-words.js";
 import {
+  createKeyPair,
   descriptionParts,
-  KeyPair,
+  generateKeyPair,
   newRoomSecret,
   OVERHEAD_BYTES,
   REPLAY_WINDOW_FRAMES,
@@ -202,7 +203,7 @@ test("what is sealed is what was there at the call", async () => {
 });
 
 test("a key pair makes the same seal once, also of two at once", async () => {
-  const [ada, bob] = [await KeyPair.generate(), await KeyPair.generate()];
+  const [ada, bob] = [await generateKeyPair(), await generateKeyPair()];
   const met = { roomId: "demo", ownId: "a", otherId: "b", otherKey: bob.key, secret: null };
   const outcomes = await Promise.allSettled([ada.agree(met), ada.agree(met)]);
   expect(outcomes.map(({ status }) => status)).toEqual(["fulfilled", "rejected"]);
@@ -246,17 +247,17 @@ test("words look as the protocol says", () => {
 
 test("a page that is neither from https nor localhost has no keys", async () => {
   vi.stubGlobal("crypto", { getRandomValues: crypto.getRandomValues });
-  await expect(KeyPair.generate()).rejects.toEqual(refused("sealing_unavailable"));
+  await expect(generateKeyPair()).rejects.toEqual(refused("sealing_unavailable"));
 });
 
 test("a browser without X25519 has no keys", async () => {
   vi.spyOn(crypto.subtle, "generateKey").mockRejectedValue(new DOMException("", "NotSupportedError"));
-  await expect(KeyPair.generate()).rejects.toEqual(refused("sealing_unavailable"));
+  await expect(generateKeyPair()).rejects.toEqual(refused("sealing_unavailable"));
 });
 
 test("the private key can't be taken out", async () => {
   const generate = vi.spyOn(crypto.subtle, "generateKey");
-  await KeyPair.generate();
+  await generateKeyPair();
   const pair = await generate.mock.results[0]?.value;
   expect(pair.privateKey.extractable).toBe(false);
 });
@@ -288,7 +289,7 @@ test("room secrets are 128 random bits that a link can hold", () => {
 
 /** Ada's and Bob's, fresh. */
 async function seals(secret: string | null = null): Promise<[Seal, Seal]> {
-  const [ada, bob] = [await KeyPair.generate(), await KeyPair.generate()];
+  const [ada, bob] = [await generateKeyPair(), await generateKeyPair()];
   const met = { roomId: "demo", secret };
   return Promise.all([
     ada.agree({ ...met, ownId: "a", otherId: "b", otherKey: bob.key }),
@@ -311,7 +312,7 @@ async function vectorSeal(pair: PairVector, role: Role): Promise<Seal> {
     x: own.key,
   };
   const privateKey = await crypto.subtle.importKey("jwk", jwk, "X25519", false, ["deriveBits"]);
-  return new KeyPair(new Uint8Array(key), privateKey).agree({
+  return createKeyPair(new Uint8Array(key), privateKey).agree({
     ...{ roomId, secret },
     ...{ ownId: own.userId, otherId: peer.userId, otherKey: peer.key },
   });

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import type { ServerMessage, Welcome } from "../src/messages.js";
 import { fullJitter } from "../src/reconnect-policy.js";
-import { type Effect, Session } from "../src/session.js";
+import { createSession, type Effect, type Session } from "../src/session.js";
 
 type Input =
   | { type: "start" | "opened" | "heard" | "expire" | "networkBack" | "close" }
@@ -37,7 +37,7 @@ const traces: Trace[] = JSON.parse(readFileSync(url, "utf8")).traces;
 test.each(traces.map((trace) => [trace.name, trace] as const))("%s", (_name, { token, refreshes, steps }) => {
   let draws: number[] = [];
   const random = () => draws.shift() ?? Number.NaN;
-  const session = new Session({ client: "simulator", policy: fullJitter({ random }), random, refreshes });
+  const session = createSession({ client: "simulator", policy: fullJitter({ random }), random, refreshes });
   if (token !== null) session.authorize(token, 0);
   for (const [index, { now, input, random: drawn, effects, deadline }] of steps.entries()) {
     draws = [...drawn];

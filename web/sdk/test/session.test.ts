@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { beforeEach, describe, expect, test } from "vitest";
 import type { Welcome } from "../src/messages.js";
 import { fullJitter } from "../src/reconnect-policy.js";
-import { Session } from "../src/session.js";
+import { createSession, type Session } from "../src/session.js";
 
 const read = (path: string) =>
   JSON.parse(readFileSync(new URL(`../../../protocol/${path}`, import.meta.url), "utf8"));
@@ -21,7 +21,7 @@ let session: Session;
 
 beforeEach(() => {
   const policy = fullJitter({ random: () => 0.5 });
-  session = new Session({ client: "test", policy, random: () => 0.5, refreshes: false });
+  session = createSession({ client: "test", policy, random: () => 0.5, refreshes: false });
 });
 
 /** The count of received messages that another connection names. */
@@ -48,7 +48,7 @@ describe.each(Object.entries<{ valid: never[] }>(read("fixtures/v1-server.json")
 
 test("a token that comes after the end changes nothing", () => {
   const policy = fullJitter({ random: () => 0.5 });
-  session = new Session({ client: "test", policy, random: () => 0.5, refreshes: true });
+  session = createSession({ client: "test", policy, random: () => 0.5, refreshes: true });
   session.start(0);
   session.opened();
   session.received(WELCOME, 0);

@@ -1,7 +1,7 @@
 import { beforeEach, expect, test } from "vitest";
 import type { CloseReason, ConnectOptions } from "../src/api.js";
 import type { ReconnectPolicy } from "../src/reconnect-policy.js";
-import { Signalling } from "../src/signalling.js";
+import { createSignalling, type Signalling } from "../src/signalling.js";
 import { type Client, World } from "./fakes/world.js";
 
 let world: World;
@@ -14,13 +14,13 @@ const AT_ONCE: ReconnectPolicy = { nextDelayMs: () => 100 };
 const JOIN = { type: "join", roomId: "demo", name: "", attributes: {}, ref: "j" } as const;
 
 function start(policy = AT_ONCE, token?: ConnectOptions["token"]): void {
-  signalling = new Signalling(
+  signalling = createSignalling(
     "ws://test/ws",
     client.environment,
     { policy, token, features: [] },
     {
       greeted: () => signalling.send(JOIN),
-      welcomed: (_welcome, recovered) => events.push(`welcomed ${recovered}`),
+      welcomed: ({ recovered }) => events.push(`welcomed ${recovered}`),
       received: ({ type }) => events.push(type),
       frame: (data) => events.push(`frame ${data}`),
       lost: () => events.push("lost"),

@@ -1,10 +1,10 @@
 import { beforeEach, expect, test } from "vitest";
-import { Stream } from "../src/stream.js";
+import { createStream, type Stream } from "../src/stream.js";
 
 let stream: Stream;
 
 beforeEach(() => {
-  stream = new Stream();
+  stream = createStream();
   for (const text of ["a", "b", "c"]) stream.keep(text);
 });
 

@@ -7,33 +7,33 @@
 import { join } from "../bytes.js";
 import { SheetbendError } from "../errors.js";
 
-export enum FrameKind {
+export const FrameKind = {
   /** Asks for an acknowledgement on the path it came on. Its number on that path. */
-  Ping,
+  Ping: 0,
   /**
    * What has arrived: the largest number that came on this path, how many milliseconds ago that was, up to where all
    * records are here, and the runs of those that came before their turn, the first RUNS_MAX of them.
    */
-  Ack,
+  Ack: 1,
   /** A piece of the reliable sequence: its number on the path, its place in the link (both from 1), kind and body. */
-  Record,
+  Record: 2,
   /** A message that may get lost: its place among those, whether it is text, and its body. */
-  Lossy,
-}
+  Lossy: 3,
+} as const;
 
 /** What a record is. Messages of more than one record end with the `End` of their form. */
-export enum RecordKind {
-  Text = 0x10,
-  TextEnd,
-  Binary,
-  BinaryEnd,
-  StreamOpen = 0x20,
-  StreamData,
-  StreamEnd,
-  StreamReset,
-  StreamStop,
-  StreamCredit,
-}
+export const RecordKind = {
+  Text: 0x10,
+  TextEnd: 0x11,
+  Binary: 0x12,
+  BinaryEnd: 0x13,
+  StreamOpen: 0x20,
+  StreamData: 0x21,
+  StreamEnd: 0x22,
+  StreamReset: 0x23,
+  StreamStop: 0x24,
+  StreamCredit: 0x25,
+} as const;
 
 export const RUNS_MAX = 32;
 
@@ -42,9 +42,9 @@ const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 /** First and last of some records without a gap. */
 export type Run = readonly [first: number, last: number];
 
-/** Writes a frame: its kind, its numbers, and what follows them. */
+/** Writes a frame, or a record: its kind, its numbers, and what follows them. */
 export function encodeFrame(
-  kind: FrameKind,
+  kind: number,
   numbers: readonly number[],
   ...rest: ArrayLike<number>[]
 ): Uint8Array<ArrayBuffer> {
@@ -62,21 +62,29 @@ export class Reader {
 
   /** A byte of up to `most`. */
   byte(most = 0xff): number {
-    const byte = this.#data[this.#at++] ?? unreadable();
-    return byte > most ? unreadable() : byte;
+    const byte = this.#data[this.#at++] ?? Number.POSITIVE_INFINITY;
+    check(byte <= most);
+    return byte;
   }
 
   varint(): number {
     const first = this.byte();
     let number = first & 0x3f;
     for (let more = (1 << (first >> 6)) - 1; more > 0; more--) number = number * 256 + this.byte();
-    return number > Number.MAX_SAFE_INTEGER ? unreadable() : number;
+    check(number <= Number.MAX_SAFE_INTEGER);
+    return number;
   }
 
-  recordKind(): RecordKind {
+  recordKind(): number {
     const kind = this.byte(RecordKind.StreamCredit);
     const isMessage = kind >= RecordKind.Text && kind <= RecordKind.BinaryEnd;
-    return isMessage || kind >= RecordKind.StreamOpen ? kind : unreadable();
+    check(isMessage || kind >= RecordKind.StreamOpen);
+    return kind;
+  }
+
+  /** Of the whole. */
+  get size(): number {
+    return this.#data.length;
   }
 
   get isAtEnd(): boolean {
@@ -85,7 +93,7 @@ export class Reader {
 
   /** There must be no more. */
   end(): void {
-    if (!this.isAtEnd) unreadable();
+    check(this.isAtEnd);
   }
 
   /** The next piece, behind its length of two bytes, or what there is of it. */
@@ -103,7 +111,7 @@ export class Reader {
     while (!this.isAtEnd) {
       const missing = this.varint();
       const size = this.varint();
-      if (!missing || !size || runs.length === RUNS_MAX) unreadable();
+      check(missing > 0 && size > 0 && runs.length < RUNS_MAX);
       runs.push([end + missing + 1, end + missing + size]);
       end += missing + size;
     }
@@ -115,7 +123,7 @@ export class Reader {
     try {
       return decoder.decode(this.rest());
     } catch {
-      return unreadable();
+      throw protocolError("invalid_frame");
     }
   }
 
@@ -128,17 +136,18 @@ export class Reader {
 /** The bytes of a number of up to 2^53 - 1. */
 export function varint(number: number): number[] {
   const form = number < 0x40 ? 0 : number < 0x4000 ? 1 : number < 0x40000000 ? 2 : 3;
-  return Array.from({ length: 1 << form }, (_, index) => {
-    const byte = (number / 256 ** ((1 << form) - 1 - index)) & 0xff;
-    return index === 0 ? byte | (form << 6) : byte;
-  });
+  let mark = form << 6;
+  const bytes: number[] = [];
+  for (let left = 1 << form; left--; mark = 0) bytes.push(mark | ((number / 256 ** left) & 0xff));
+  return bytes;
 }
 
 /** The other side does what it may not; a link that comes to know so is broken. */
-export function protocolError(code: string): SheetbendError {
-  return new SheetbendError(code, "The other side broke the protocol of links.");
+export function protocolError(code: string, what = code): SheetbendError {
+  return new SheetbendError(code, `The other side broke the protocol: ${what}.`);
 }
 
-function unreadable(): never {
-  throw protocolError("invalid_frame");
+/** What the other side does is as it must be; else throws a protocolError. */
+export function check(isRight: boolean, code = "invalid_frame"): void {
+  if (!isRight) throw protocolError(code);
 }

@@ -14,10 +14,11 @@
  * Times are seconds on a monotonic clock. `core/link/link.py` is its twin, held to the same traces.
  */
 
-import { join } from "../bytes.js";
+import { encoder, join } from "../bytes.js";
 import { SheetbendError } from "../errors.js";
 import type { LinkEffect, PathName } from "./effects.js";
 import {
+  check,
   encodeFrame,
   FrameKind,
   protocolError,
@@ -25,10 +26,9 @@ import {
   RecordKind,
   RUNS_MAX,
   type Run,
-  varint,
 } from "./frames.js";
-import { BODY_BYTES_MAX, MESSAGE_OVERHEAD_BYTES, Outgoing } from "./outgoing.js";
-import { NEVER, Path } from "./path.js";
+import { BODY_BYTES_MAX, createOutgoing, MESSAGE_OVERHEAD_BYTES } from "./outgoing.js";
+import { createPath, NEVER, type Path } from "./path.js";
 
 /** Of a reliable message; longer things are streams. */
 export const MESSAGE_BYTES_MAX = 1 << 20;
@@ -62,8 +62,6 @@ const ACKS_A_WINDOW = 4;
 /** A direct path in use is asked so often when nothing else is sent. */
 const IDLE_PING_S = 2;
 
-const encoder = new TextEncoder();
-
 /** A record on its way. */
 interface Entry {
   readonly sequence: number;
@@ -80,7 +78,7 @@ interface Entry {
 
 /** A record that came before its turn. */
 interface Early {
-  readonly kind: RecordKind;
+  readonly kind: number;
   readonly body: Uint8Array;
 }
 
@@ -92,127 +90,114 @@ interface Reading {
   credit: number;
 }
 
-/** One end of a link. `isFirst` is true for one of the two: its streams have odd numbers, the other's even ones. */
-export class Link {
-  readonly relay = new Path("relay");
-  readonly direct = new Path("direct");
-  readonly #paths = [this.relay, this.direct];
-  #active: Path | null = null;
-  #effects: LinkEffect[] = [];
-  #isBroken = false;
+export type Link = ReturnType<typeof createLink>;
 
-  readonly #outgoing = new Outgoing((stream) => this.#emit({ effect: "stream-drained", stream }));
+/** One end of a link. `isFirst` is true for one of the two: its streams have odd numbers, the other's even ones. */
+export function createLink({ isFirst }: { isFirst: boolean }) {
+  const relay = createPath("relay");
+  const direct = createPath("direct");
+  const paths = [relay, direct];
+  let active: Path | null = null;
+  let effects: LinkEffect[] = [];
+  let isBroken = false;
+
+  const outgoing = createOutgoing((stream) => emit({ effect: "stream-drained", stream }));
   /** Of the last record that was sent. */
-  #sequence = 0;
-  readonly #unacknowledged: Entry[] = [];
-  #unacknowledgedBytes = 0;
+  let lastSequence = 0;
+  const unacknowledged: Entry[] = [];
+  let unacknowledgedBytes = 0;
   /** To be sent again, in order. */
-  #lost: Entry[] = [];
+  let toResend: Entry[] = [];
   /** Those whose last record was. */
-  #messagesSent = 0;
-  #lossySent = 0;
+  let messagesSent = 0;
+  let lossySent = 0;
   /** When a numbered frame went over the path in use. */
-  #sentAt = 0;
+  let sentAt = 0;
 
   /** All records up to this one are here. */
-  #received = 0;
+  let received = 0;
   /** Those behind a gap. */
-  readonly #early = new Map<number, Early>();
-  #earlyBytes = 0;
-  #lossyReceived = 0;
+  const waiting = new Map<number, Early>();
+  let earlyBytes = 0;
+  let lossyReceived = 0;
   /** The message that isn't complete: its bytes so far, and place for more. */
-  #message = new Uint8Array();
-  #messageBytes = 0;
-  #isText = false;
+  let partial = new Uint8Array();
+  let partialBytes = 0;
+  let isPartialText = false;
 
-  #nextStream: number;
-  #lastPeerStream: number;
-  readonly #reading = new Map<number, Reading>();
-
-  constructor({ isFirst }: { isFirst: boolean }) {
-    this.#nextStream = isFirst ? 1 : 2;
-    this.#lastPeerStream = isFirst ? 0 : -1;
-  }
+  let nextStream = isFirst ? 1 : 2;
+  let lastPeerStream = isFirst ? 0 : -1;
+  const readings = new Map<number, Reading>();
 
   // What it is asked.
 
-  /** Where what is sent goes now. */
-  get path(): PathName | null {
-    return this.#active?.name ?? null;
-  }
-
-  /** Of messages that wait to be sent. */
-  get pendingBytes(): number {
-    return this.#outgoing.messagesBytes;
-  }
-
   /** When `tick` has something to do; null for not yet. */
-  nextDeadline(): number | null {
-    if (this.#isBroken) return null;
-    let at = this.#idleAt;
-    for (const path of this.#paths) {
-      if (path.isUp) at = Math.min(at, path.quietAt);
+  function nextDeadline(): number | null {
+    if (isBroken) return null;
+    let at = idleAt();
+    for (const path of paths) {
+      at = Math.min(at, path.quietAt());
       if (path.isUp && path.isReady) at = Math.min(at, path.ackDue, path.pingAt);
     }
-    const { direct } = this;
-    if (this.#active === this.relay && this.#answers(direct)) at = Math.min(at, direct.trustedAt);
+    if (active === relay && answers(direct)) at = Math.min(at, direct.trustedAt());
     return at === NEVER ? null : at;
   }
 
   // What happens to it.
 
   /** A path has a transport now, or another one than before. What was on its way on the old one may be lost. */
-  pathUp(name: PathName, now: number): LinkEffect[] {
-    const path = this[name];
+  function pathUp(name: PathName, now: number): LinkEffect[] {
+    const path = pathOf(name);
     if (path.isUp) path.down(now);
     path.up();
-    this.#giveUpOn(path);
-    this.#ping(path, now);
-    return this.#goOn(now);
+    giveUpOn(path);
+    ping(path, now);
+    return goOn(now);
   }
 
   /** A path has no transport any more. */
-  pathDown(name: PathName, now: number): LinkEffect[] {
-    const path = this[name];
+  function pathDown(name: PathName, now: number): LinkEffect[] {
+    const path = pathOf(name);
     if (path.isUp) {
       path.down(now);
-      this.#giveUpOn(path);
+      giveUpOn(path);
     }
-    return this.#goOn(now);
+    return goOn(now);
   }
 
   /** The transport of a path takes more, or had better be given no more for now. */
-  pathReady(name: PathName, isReady: boolean, now: number): LinkEffect[] {
-    this[name].isReady = isReady;
-    return this.#goOn(now);
+  function pathReady(name: PathName, isReady: boolean, now: number): LinkEffect[] {
+    pathOf(name).isReady = isReady;
+    return goOn(now);
   }
 
   /** A frame came in. What it brings shares its memory. */
-  receive(name: PathName, frame: Uint8Array, now: number): LinkEffect[] {
-    if (this.#isBroken) return [];
-    const path = this[name];
+  function receive(name: PathName, frame: Uint8Array, now: number): LinkEffect[] {
+    if (isBroken) return [];
+    const path = pathOf(name);
     try {
-      if (frame.length > FRAME_BYTES_MAX) throw protocolError("invalid_frame");
-      this.#receiveFrame(path, new Reader(frame), frame.length, now);
+      check(frame.length <= FRAME_BYTES_MAX);
+      const reader = new Reader(frame);
+      receivers[reader.byte(FrameKind.Lossy)]?.(path, reader.varint(), reader, now);
+      path.lives();
     } catch (error) {
       if (!(error instanceof SheetbendError)) throw error;
-      this.#isBroken = true;
-      return [...this.#effects, { effect: "broken", code: error.code }];
+      emit({ effect: "broken", code: error.code });
+      isBroken = true;
     }
-    path.lives();
-    return this.#goOn(now);
+    return goOn(now);
   }
 
   /** Time has passed. */
-  tick(now: number): LinkEffect[] {
-    for (const path of this.#paths) {
-      if (path.isUp && now >= path.quietAt) {
+  function tick(now: number): LinkEffect[] {
+    for (const path of paths) {
+      if (now >= path.quietAt()) {
         path.fellQuiet(now);
-        this.#giveUpOn(path);
+        giveUpOn(path);
       }
     }
-    if (now >= this.#idleAt) this.#ping(this.direct, now);
-    return this.#goOn(now);
+    if (now >= idleAt()) ping(direct, now);
+    return goOn(now);
   }
 
   // What the application wants.
@@ -222,14 +207,13 @@ export class Link {
    *
    * @throws SheetbendError `message_too_big`, `too_many_pending`, `link_broken`
    */
-  send(data: Uint8Array, isText: boolean, now: number): LinkEffect[] {
-    if (this.#isBroken)
-      throw new SheetbendError("link_broken", "The other side broke the protocol of links.");
+  function send(data: Uint8Array, isText: boolean, now: number): LinkEffect[] {
+    if (isBroken) throw protocolError("link_broken");
     checkSize("message", data, MESSAGE_BYTES_MAX);
-    if (this.#outgoing.messagesBytes + data.length + MESSAGE_OVERHEAD_BYTES > PENDING_BYTES_MAX)
+    if (outgoing.messagesBytes + data.length + MESSAGE_OVERHEAD_BYTES > PENDING_BYTES_MAX)
       throw new SheetbendError("too_many_pending", `${PENDING_BYTES_MAX} bytes of messages wait already.`);
-    this.#outgoing.putMessage(data, isText);
-    return this.#goOn(now);
+    outgoing.putMessage(data, isText);
+    return goOn(now);
   }
 
   /**
@@ -237,12 +221,10 @@ export class Link {
    *
    * @throws SheetbendError `message_too_big`
    */
-  sendLossy(data: Uint8Array, isText: boolean, now: number): LinkEffect[] {
-    checkSize("message that may be lost", data, LOSSY_BYTES_MAX);
-    const path = this.#active;
-    if (path?.isReady && !this.#isBroken)
-      this.#transmit(path, encodeFrame(FrameKind.Lossy, [++this.#lossySent], [Number(isText)], data), true);
-    return this.#goOn(now);
+  function sendLossy(data: Uint8Array, isText: boolean, now: number): LinkEffect[] {
+    checkSize("lossy message", data, LOSSY_BYTES_MAX);
+    if (active?.isReady && !isBroken) transmit(active, FrameKind.Lossy, [++lossySent, Number(isText)], data);
+    return goOn(now);
   }
 
   /**
@@ -250,31 +232,31 @@ export class Link {
    *
    * @throws SheetbendError `invalid_label`, `too_many_streams`
    */
-  openStream(label: string, now: number): [number, LinkEffect[]] {
+  function openStream(label: string, now: number): [number, LinkEffect[]] {
     const encoded = encoder.encode(label);
     checkSize("label", encoded, LABEL_BYTES_MAX, "invalid_label");
-    const stream = this.#nextStream;
-    if (this.#countStreams(stream) >= STREAMS_MAX)
+    const stream = nextStream;
+    if (countStreams(stream) >= STREAMS_MAX)
       throw new SheetbendError("too_many_streams", `${STREAMS_MAX} streams are open.`);
-    this.#nextStream += 2;
-    this.#outgoing.put(RecordKind.StreamOpen, stream, encoded);
-    this.#openHalves(stream);
-    return [stream, this.#goOn(now)];
+    nextStream += 2;
+    outgoing.control.push(encodeFrame(RecordKind.StreamOpen, [stream], encoded));
+    openHalves(stream);
+    return [stream, goOn(now)];
   }
 
   /**
    * Writes to a stream. Returns besides whether there is place for more; if not, `stream-drained` will say so. What is
    * written to a stream that is finished, reset or stopped goes nowhere. `data` must not be changed while it waits.
    */
-  write(stream: number, data: Uint8Array, now: number): [boolean, LinkEffect[]] {
-    const hasPlace = this.#isBroken || this.#outgoing.write(stream, data);
-    return [hasPlace, this.#goOn(now)];
+  function write(stream: number, data: Uint8Array, now: number): [boolean, LinkEffect[]] {
+    const hasPlace = isBroken || outgoing.write(stream, data);
+    return [hasPlace, goOn(now)];
   }
 
   /** Says that all is written. */
-  finish(stream: number, now: number): LinkEffect[] {
-    this.#outgoing.finish(stream);
-    return this.#goOn(now);
+  function finish(stream: number, now: number): LinkEffect[] {
+    outgoing.finish(stream);
+    return goOn(now);
   }
 
   /**
@@ -282,10 +264,10 @@ export class Link {
    *
    * @throws SheetbendError `invalid_reason` unless `reason` is a whole number below 2^30
    */
-  reset(stream: number, reason: number, now: number): LinkEffect[] {
+  function reset(stream: number, reason: number, now: number): LinkEffect[] {
     checkReason(reason);
-    if (this.#outgoing.drop(stream)) this.#outgoing.put(RecordKind.StreamReset, stream, varint(reason));
-    return this.#goOn(now);
+    giveUpWriting(stream, reason);
+    return goOn(now);
   }
 
   /**
@@ -293,384 +275,399 @@ export class Link {
    *
    * @throws SheetbendError `invalid_reason` as `reset`
    */
-  stop(stream: number, reason: number, now: number): LinkEffect[] {
+  function stop(stream: number, reason: number, now: number): LinkEffect[] {
     checkReason(reason);
-    if (this.#reading.delete(stream)) this.#outgoing.put(RecordKind.StreamStop, stream, varint(reason));
-    return this.#goOn(now);
+    if (readings.delete(stream)) put(RecordKind.StreamStop, stream, reason);
+    return goOn(now);
   }
 
   /** `size` more bytes of a stream were used, so that the other side may send as many more. */
-  consume(stream: number, size: number, now: number): LinkEffect[] {
-    const reading = this.#reading.get(stream);
+  function consume(stream: number, size: number, now: number): LinkEffect[] {
+    const reading = readings.get(stream);
     if (!reading) return [];
     reading.consumed += size;
     if (reading.allowed - reading.consumed > reading.credit / 2) return [];
     if (reading.consumed === reading.received)
       reading.credit = Math.min(2 * reading.credit, STREAM_CREDIT_BYTES_MAX);
     reading.allowed = reading.consumed + reading.credit;
-    this.#outgoing.put(RecordKind.StreamCredit, stream, varint(reading.allowed));
-    return this.#goOn(now);
+    put(RecordKind.StreamCredit, stream, reading.allowed);
+    return goOn(now);
   }
 
   // Sending.
 
   /** Chooses the path, sends what can be sent, and hands over the effects. */
-  #goOn(now: number): LinkEffect[] {
-    if (this.#isBroken) {
-      this.#effects = [];
-      return [];
+  function goOn(now: number): LinkEffect[] {
+    if (!isBroken) {
+      choose(now);
+      flush(now);
+      for (const path of paths) if (path.isUp && path.isReady) askAndAnswer(path, now);
     }
-    this.#choose(now);
-    this.#flush(now);
-    for (const path of this.#paths) {
-      if (!path.isUp || !path.isReady) continue;
-      if (now >= path.pingAt) {
-        this.#ping(path, now);
-        path.pinged(now);
-      }
-      this.#acknowledgeIfDue(path, now);
+    const due = effects;
+    effects = [];
+    return due;
+  }
+
+  function askAndAnswer(path: Path, now: number): void {
+    if (now >= path.pingAt) {
+      ping(path, now);
+      path.pinged(now);
     }
-    const effects = this.#effects;
-    this.#effects = [];
-    return effects;
+    const isMuch = path.unansweredBytes >= WINDOW_BYTES[path.name] / ACKS_A_WINDOW;
+    if (path.ackDue === NEVER || (now < path.ackDue && !isMuch)) return;
+    const delayMs = Math.trunc((now - path.receivedAt) * 1000);
+    path.ackDue = NEVER;
+    path.unansweredBytes = 0;
+    transmit(path, FrameKind.Ack, [path.received, delayMs, received, ...gapsAndRuns()]);
   }
 
   /**
    * Takes the direct path if it answers and is to be trusted, else the relay; of two that don't answer, the one in use.
    */
-  #choose(now: number): void {
-    const best = this.#best(now);
-    if (best === this.#active) return;
-    this.#active = best;
-    this.#sentAt = now;
-    this.#emit({ effect: "path", path: this.path });
-    if (best === null) return;
-    const other = this.#otherThan(best);
-    if (other.isQuiet || !other.isUp) this.#giveUpOn(other);
+  function choose(now: number): void {
+    const best = bestPath(now);
+    if (best === active) return;
+    active = best;
+    sentAt = now;
+    emit({ effect: "path", path: best?.name ?? null });
+    const other = best && otherThan(best);
+    if (other && (other.isQuiet || !other.isUp)) giveUpOn(other);
   }
 
-  #best(now: number): Path | null {
-    const { relay, direct } = this;
-    if (this.#answers(relay)) return this.#answers(direct) && now >= direct.trustedAt ? direct : relay;
-    if (this.#answers(direct)) return direct;
-    if (this.#active?.isUp) return this.#active;
-    return relay.isUp ? relay : direct.isUp ? direct : null;
+  function bestPath(now: number): Path | null {
+    if (answers(relay)) return answers(direct) && now >= direct.trustedAt() ? direct : relay;
+    if (answers(direct)) return direct;
+    if (active?.isUp) return active;
+    return paths.find(({ isUp }) => isUp) ?? null;
   }
 
   /** Whether it may be used. The relay is believed in before it has answered. */
-  #answers(path: Path): boolean {
-    return path.isUp && !path.isQuiet && (path.isProven || path === this.relay);
+  function answers(path: Path): boolean {
+    return path.isUp && !path.isQuiet && (path.isProven || path === relay);
   }
 
   /** When a direct path in use is asked whether it lives. */
-  get #idleAt(): number {
-    const { direct } = this;
-    const isAsked = this.#active === direct && direct.isReady && !direct.isQuiet;
-    return isAsked ? this.#sentAt + IDLE_PING_S : NEVER;
+  function idleAt(): number {
+    const isAsked = active === direct && direct.isReady && !direct.isQuiet;
+    return isAsked ? sentAt + IDLE_PING_S : NEVER;
   }
 
   /** What is on its way on `path` goes over another, if there is one that answers (or a fresh one of its own). */
-  #giveUpOn(path: Path): void {
-    if (path.isQuiet && !this.#answers(this.#otherThan(path))) return;
-    this.#lose(this.#unacknowledged.filter((entry) => entry.path === path && !entry.isLost));
+  function giveUpOn(path: Path): void {
+    if (path.isQuiet && !answers(otherThan(path))) return;
+    lose(unacknowledged.filter((entry) => entry.path === path && !entry.isLost));
   }
 
-  #otherThan(path: Path): Path {
-    return path === this.direct ? this.relay : this.direct;
+  function pathOf(name: PathName): Path {
+    return name === "direct" ? direct : relay;
+  }
+
+  function otherThan(path: Path): Path {
+    return path === direct ? relay : direct;
   }
 
   /** Sends these again, before anything newer. */
-  #lose(entries: readonly Entry[]): void {
+  function lose(entries: readonly Entry[]): void {
     if (entries.length === 0) return;
     for (const entry of entries) entry.isLost = true;
-    this.#lost = [...this.#lost, ...entries].sort((one, other) => one.sequence - other.sequence);
+    toResend = [...toResend, ...entries].sort((one, other) => one.sequence - other.sequence);
   }
 
-  #flush(now: number): void {
-    const path = this.#active;
-    if (!path?.isUp) return;
+  function flush(now: number): void {
+    const path = active;
+    if (!path) return;
     while (path.isReady && path.inFlight < WINDOW_BYTES[path.name]) {
-      const entry = this.#lost.shift() ?? this.#nextNew(path);
+      const entry = toResend.shift() ?? nextNew(path);
       if (!entry) return;
       entry.path = path;
       entry.isLost = false;
       entry.number = path.nextNumber(now, entry.record.length);
-      this.#sentAt = now;
+      sentAt = now;
       const { number, sequence, record } = entry;
-      this.#transmit(path, encodeFrame(FrameKind.Record, [number, sequence], record));
+      transmit(path, FrameKind.Record, [number, sequence], record);
     }
   }
 
-  #nextNew(path: Path): Entry | undefined {
-    const oldest = this.#unacknowledged[0]?.sequence ?? NEVER;
-    if (
-      this.#unacknowledgedBytes >= UNACKNOWLEDGED_BYTES_MAX ||
-      this.#sequence - oldest >= WINDOW_RECORDS - 1
-    )
-      return;
-    const record = this.#outgoing.next();
+  function nextNew(path: Path): Entry | undefined {
+    if (unacknowledgedBytes >= UNACKNOWLEDGED_BYTES_MAX || unacknowledged.length >= WINDOW_RECORDS) return;
+    const record = outgoing.next();
     if (!record) return;
-    this.#unacknowledgedBytes += record.length;
-    const endsMessage = record[0] === RecordKind.TextEnd || record[0] === RecordKind.BinaryEnd;
+    unacknowledgedBytes += record.length;
     const entry = {
-      sequence: ++this.#sequence,
+      sequence: ++lastSequence,
       record,
-      message: endsMessage ? ++this.#messagesSent : null,
+      message: endsMessage(record[0]) ? ++messagesSent : null,
       path,
       number: 0,
       isLost: false,
       losses: 0,
     };
-    this.#unacknowledged.push(entry);
+    unacknowledged.push(entry);
     return entry;
   }
 
-  #ping(path: Path, now: number): void {
-    if (path === this.#active) this.#sentAt = now;
-    this.#transmit(path, encodeFrame(FrameKind.Ping, [path.nextNumber(now)]));
+  function ping(path: Path, now: number): void {
+    if (path === active) sentAt = now;
+    transmit(path, FrameKind.Ping, [path.nextNumber(now)]);
   }
 
-  #acknowledgeIfDue(path: Path, now: number): void {
-    if (
-      path.ackDue === NEVER ||
-      (now < path.ackDue && path.unansweredBytes < WINDOW_BYTES[path.name] / ACKS_A_WINDOW)
-    )
-      return;
-    const delayMs = Math.trunc((now - path.receivedAt) * 1000);
-    path.ackDue = NEVER;
-    path.unansweredBytes = 0;
-    const numbers = [path.received, delayMs, this.#received];
-    this.#transmit(path, encodeFrame(FrameKind.Ack, [...numbers, ...this.#gapsAndRuns()]));
+  function transmit(path: Path, kind: number, numbers: number[], body: ArrayLike<number> = []): void {
+    const frame = encodeFrame(kind, numbers, body);
+    emit({ effect: "transmit", path: path.name, frame, lossy: kind === FrameKind.Lossy });
   }
 
-  #transmit(path: Path, frame: Uint8Array<ArrayBuffer>, lossy = false): void {
-    this.#emit({ effect: "transmit", path: path.name, frame, lossy });
-  }
-
-  #emit(effect: LinkEffect): void {
-    this.#effects.push(effect);
+  function emit(effect: LinkEffect): void {
+    if (!isBroken) effects.push(effect);
   }
 
   // Receiving.
 
-  /** All of a frame is read before it is acted upon: one that can't be read does nothing. */
-  #receiveFrame(path: Path, reader: Reader, size: number, now: number): void {
-    const kind = reader.byte(FrameKind.Lossy);
-    const number = reader.varint();
-    if (kind === FrameKind.Record) {
-      const sequence = reader.varint();
-      const record = { kind: reader.recordKind(), body: reader.rest() };
-      path.arrived(number, size, now);
-      this.#receiveRecord(path, sequence, record, now);
-    } else if (kind === FrameKind.Ack) {
-      const delayS = reader.varint() / 1000;
-      const cumulative = reader.varint();
-      this.#receiveAck(path, number, delayS, cumulative, reader.runs(cumulative), now);
-    } else if (kind === FrameKind.Lossy) {
-      this.#receiveLossy(number, reader.byte(1) === 1, reader.rest());
-    } else {
-      reader.end();
-      path.arrived(number, 0, now);
-      path.ackDue = now;
+  /** By kind of frame. All of one is read before it is acted upon: one that can't be read does nothing. */
+  const receivers = [receivePing, receiveAck, receiveRecord, receiveLossy];
+
+  function receivePing(path: Path, number: number, reader: Reader, now: number): void {
+    reader.end();
+    path.arrived(number, 0, now);
+    path.ackDue = now;
+  }
+
+  function receiveAck(path: Path, echo: number, reader: Reader, now: number): void {
+    const delayS = reader.varint() / 1000;
+    const cumulative = reader.varint();
+    const runs = reader.runs(cumulative);
+    check(echo <= path.sent && cumulative <= lastSequence, "invalid_ack");
+    const isLater = echo > path.echoed;
+    path.answered(echo, delayS, now);
+    forgetUpTo(cumulative);
+    if (isLater) loseGaps(runs);
+  }
+
+  function receiveRecord(path: Path, number: number, reader: Reader, now: number): void {
+    const sequence = reader.varint();
+    const record = { kind: reader.recordKind(), body: reader.rest() };
+    path.arrived(number, reader.size, now);
+    const ahead = sequence - received - 1;
+    if (ahead > 0 && ahead < WINDOW_RECORDS && !waiting.has(sequence)) {
+      keepEarly(path, sequence, record, now);
+    } else if (ahead === 0) {
+      for (let next: Early | undefined = record; next; next = takeEarly()) deliver(next);
     }
   }
 
-  #receiveAck(
-    path: Path,
-    echo: number,
-    delayS: number,
-    cumulative: number,
-    early: readonly Run[],
-    now: number,
-  ): void {
-    if (echo > path.sent || cumulative > this.#sequence) throw protocolError("invalid_ack");
-    const isLater = echo > path.echoed;
-    path.answered(echo, delayS, now);
-    const message = this.#forgetUpTo(cumulative);
-    if (message !== null) this.#emit({ effect: "acknowledged", message });
-    if (!isLater) return;
-    const lost = this.#findLost(early);
-    for (const entry of lost) if (++entry.losses > LOSSES_MAX) throw protocolError("too_many_losses");
-    this.#lose(lost);
+  function receiveLossy(_path: Path, sequence: number, reader: Reader): void {
+    const isText = reader.byte(1) === 1;
+    if (sequence <= lossyReceived) return;
+    lossyReceived = sequence;
+    emit({ effect: "delivered", data: reader.rest(), isText, reliable: false });
   }
 
-  /** Returns the last message that is acknowledged now, if one is. */
-  #forgetUpTo(cumulative: number): number | null {
+  /** These have arrived. */
+  function forgetUpTo(cumulative: number): void {
     let message: number | null = null;
     let arrived = 0;
-    for (const entry of this.#unacknowledged) {
+    for (const entry of unacknowledged) {
       if (entry.sequence > cumulative) break;
-      this.#unacknowledgedBytes -= entry.record.length;
+      unacknowledgedBytes -= entry.record.length;
       message = entry.message ?? message;
       arrived++;
     }
-    this.#unacknowledged.splice(0, arrived);
-    this.#lost = this.#lost.filter(({ sequence }) => sequence > cumulative);
-    return message;
+    unacknowledged.splice(0, arrived);
+    toResend = toResend.filter(({ sequence }) => sequence > cumulative);
+    if (message) emit({ effect: "acknowledged", message });
   }
 
   /** What went over a path before a frame that is answered, and isn't there, is lost: a path keeps its order. */
-  #findLost(early: readonly Run[]): Entry[] {
+  function loseGaps(early: readonly Run[]): void {
     const lost: Entry[] = [];
     const runs = early.values();
     let run: Run | undefined = runs.next().value;
-    for (const entry of this.#unacknowledged) {
+    for (const entry of unacknowledged) {
       while (run && entry.sequence > run[1]) run = runs.next().value;
       if (!run && early.length === RUNS_MAX) break; // there may be more runs than were told
       const isHere = run && entry.sequence >= run[0];
       if (!isHere && !entry.isLost && entry.number <= entry.path.echoed) lost.push(entry);
     }
-    return lost;
-  }
-
-  #receiveRecord(path: Path, sequence: number, record: Early, now: number): void {
-    const ahead = sequence - this.#received - 1;
-    if (ahead > 0 && ahead < WINDOW_RECORDS && !this.#early.has(sequence)) {
-      this.#keepEarly(path, sequence, record, now);
-    } else if (ahead === 0) {
-      for (let next: Early | undefined = record; next; next = this.#takeEarly()) this.#deliver(next);
-    }
+    for (const entry of lost) check(++entry.losses <= LOSSES_MAX, "too_many_losses");
+    lose(lost);
   }
 
   /** A record came before its turn: the first of these is told at once, as something may be lost. */
-  #keepEarly(path: Path, sequence: number, record: Early, now: number): void {
-    const bytes = this.#earlyBytes + record.body.length;
+  function keepEarly(path: Path, sequence: number, record: Early, now: number): void {
+    const bytes = earlyBytes + record.body.length;
     if (bytes > EARLY_BYTES_MAX) return;
-    if (!this.#early.size) path.ackDue = now;
-    this.#early.set(sequence, record);
-    this.#earlyBytes = bytes;
+    if (!waiting.size) path.ackDue = now;
+    waiting.set(sequence, record);
+    earlyBytes = bytes;
   }
 
   /** The record whose turn is next, if it is here. */
-  #takeEarly(): Early | undefined {
-    const record = this.#early.get(this.#received + 1);
+  function takeEarly(): Early | undefined {
+    const record = waiting.get(received + 1);
     if (!record) return;
-    this.#early.delete(this.#received + 1);
-    this.#earlyBytes -= record.body.length;
+    waiting.delete(received + 1);
+    earlyBytes -= record.body.length;
     return record;
   }
 
   /** Of the early records, up to RUNS_MAX times how many are missing and how many are here then. */
-  #gapsAndRuns(): number[] {
+  function gapsAndRuns(): number[] {
     const numbers: number[] = [];
-    let left = this.#early.size;
+    let left = waiting.size;
     // All of them are within the window: to look at every place in it costs less than to sort them.
-    for (let at = this.#received + 1; left > 0 && numbers.length < 2 * RUNS_MAX; ) {
+    for (let at = received + 1; left > 0 && numbers.length < 2 * RUNS_MAX; ) {
       const gap = at;
-      while (!this.#early.has(at)) at++;
+      while (!waiting.has(at)) at++;
       const first = at;
-      while (this.#early.has(at)) at++;
+      while (waiting.has(at)) at++;
       numbers.push(first - gap, at - first);
       left -= at - first;
     }
     return numbers;
   }
 
-  #receiveLossy(sequence: number, isText: boolean, data: Uint8Array): void {
-    if (sequence <= this.#lossyReceived) return;
-    this.#lossyReceived = sequence;
-    this.#emit({ effect: "delivered", data, isText, reliable: false });
+  function deliver({ kind, body }: Early): void {
+    received++;
+    if (kind < RecordKind.StreamOpen) receiveMessage(kind, body);
+    else receiveOfStream(kind, new Reader(body));
   }
 
-  #deliver({ kind, body }: Early): void {
-    this.#received++;
-    if (kind < RecordKind.StreamOpen) this.#receiveMessage(kind, body);
-    else this.#receiveOfStream(kind, new Reader(body));
-  }
-
-  #receiveMessage(kind: RecordKind, body: Uint8Array): void {
+  function receiveMessage(kind: number, body: Uint8Array): void {
     const isText = kind < RecordKind.Binary;
-    if (this.#messageBytes && isText !== this.#isText) throw protocolError("invalid_frame");
-    this.#isText = isText;
-    const isLast = kind === RecordKind.TextEnd || kind === RecordKind.BinaryEnd;
-    const data = isLast && !this.#messageBytes ? body : this.#append(body);
+    check(!partialBytes || isText === isPartialText);
+    isPartialText = isText;
+    const isLast = endsMessage(kind);
+    const data = isLast && !partialBytes ? body : append(body);
     if (!isLast) return;
-    this.#message = new Uint8Array();
-    this.#messageBytes = 0;
-    this.#emit({ effect: "delivered", data, isText, reliable: true });
+    partial = new Uint8Array();
+    partialBytes = 0;
+    emit({ effect: "delivered", data, isText, reliable: true });
   }
 
   /**
    * Puts a piece behind those of its message. A buffer that at least doubles: a message may come a byte at a time, and
    * neither may it be copied as often, nor kept as so many pieces.
    */
-  #append(piece: Uint8Array): Uint8Array {
-    const size = this.#messageBytes + piece.length;
-    if (size > MESSAGE_BYTES_MAX) throw protocolError("message_too_big");
-    if (size > this.#message.length) this.#message = join(this.#message, new Uint8Array(size));
-    this.#message.set(piece, this.#messageBytes);
-    this.#messageBytes = size;
-    return this.#message.subarray(0, size);
+  function append(piece: Uint8Array): Uint8Array {
+    const size = partialBytes + piece.length;
+    check(size <= MESSAGE_BYTES_MAX, "message_too_big");
+    if (size > partial.length) partial = join(partial, new Uint8Array(size));
+    partial.set(piece, partialBytes);
+    partialBytes = size;
+    return partial.subarray(0, size);
   }
 
   // Streams.
 
-  #receiveOfStream(kind: RecordKind, reader: Reader): void {
+  /** By kind of record, from `StreamOpen` on. */
+  const streamReceivers = [streamOpened, streamData, streamEnded, streamReset, streamStopped, streamCredit];
+
+  function receiveOfStream(kind: number, reader: Reader): void {
     const stream = reader.varint();
-    if (kind === RecordKind.StreamOpen) {
-      this.#streamOpened(stream, reader);
-      return;
-    }
     // One that is over is known too: what was on its way still comes.
-    const last = this.#isOurs(stream) ? this.#nextStream - 2 : this.#lastPeerStream;
-    if (stream > last) throw protocolError("invalid_stream");
-    if (kind === RecordKind.StreamData) this.#streamData(stream, reader.rest());
-    else if (kind === RecordKind.StreamCredit) this.#outgoing.allow(stream, reader.varint());
-    else if (kind === RecordKind.StreamStop) this.#streamStopped(stream, reader.varint());
-    else this.#streamEnded(stream, kind === RecordKind.StreamReset ? reader.varint() : null);
+    const last = isOurs(stream) ? nextStream - 2 : lastPeerStream;
+    check(stream <= last || kind === RecordKind.StreamOpen, "invalid_stream");
+    streamReceivers[kind - RecordKind.StreamOpen]?.(stream, reader);
   }
 
-  #streamOpened(stream: number, reader: Reader): void {
-    if (stream <= this.#lastPeerStream || this.#isOurs(stream)) throw protocolError("invalid_stream");
-    if (reader.rest().length > LABEL_BYTES_MAX) throw protocolError("invalid_label");
-    this.#lastPeerStream = stream;
-    if (this.#countStreams(stream) >= STREAMS_MAX) {
-      if (this.#outgoing.controlCount > REFUSALS_MAX) throw protocolError("too_many_streams");
-      this.#outgoing.put(RecordKind.StreamStop, stream, [0]);
-      this.#outgoing.put(RecordKind.StreamReset, stream, [0]);
+  function streamOpened(stream: number, reader: Reader): void {
+    check(stream > lastPeerStream && !isOurs(stream), "invalid_stream");
+    check(reader.rest().length <= LABEL_BYTES_MAX, "invalid_label");
+    lastPeerStream = stream;
+    if (countStreams(stream) >= STREAMS_MAX) {
+      check(outgoing.control.length <= REFUSALS_MAX, "too_many_streams");
+      put(RecordKind.StreamStop, stream, 0);
+      put(RecordKind.StreamReset, stream, 0);
       return;
     }
-    this.#emit({ effect: "stream-opened", stream, label: reader.text() });
-    this.#openHalves(stream);
+    emit({ effect: "stream-opened", stream, label: reader.text() });
+    openHalves(stream);
   }
 
-  #openHalves(stream: number): void {
+  function openHalves(stream: number): void {
     const credit = STREAM_CREDIT_BYTES;
-    this.#reading.set(stream, { received: 0, consumed: 0, allowed: credit, credit });
-    this.#outgoing.open(stream, credit);
+    readings.set(stream, { received: 0, consumed: 0, allowed: credit, credit });
+    outgoing.open(stream, credit);
   }
 
-  #streamData(stream: number, data: Uint8Array): void {
-    const reading = this.#reading.get(stream);
+  function streamData(stream: number, reader: Reader): void {
+    const reading = readings.get(stream);
     if (!reading) return; // it was stopped
+    const data = reader.rest();
     reading.received += data.length;
-    if (reading.received > reading.allowed) throw protocolError("too_much_data");
-    this.#emit({ effect: "stream-data", stream, data });
+    check(reading.received <= reading.allowed, "too_much_data");
+    emit({ effect: "stream-data", stream, data });
   }
 
-  /** `reason` is null if all is written. */
-  #streamEnded(stream: number, reason: number | null): void {
-    if (!this.#reading.delete(stream)) return;
-    this.#emit(
-      reason === null ? { effect: "stream-ended", stream } : { effect: "stream-reset", stream, reason },
-    );
+  function streamEnded(stream: number): void {
+    if (readings.delete(stream)) emit({ effect: "stream-ended", stream });
   }
 
-  #streamStopped(stream: number, reason: number): void {
-    if (!this.#outgoing.drop(stream)) return;
-    this.#outgoing.put(RecordKind.StreamReset, stream, varint(reason));
-    this.#emit({ effect: "stream-stopped", stream, reason });
+  function streamReset(stream: number, reader: Reader): void {
+    const reason = reader.varint();
+    if (readings.delete(stream)) emit({ effect: "stream-reset", stream, reason });
+  }
+
+  function streamStopped(stream: number, reader: Reader): void {
+    const reason = reader.varint();
+    if (giveUpWriting(stream, reason)) emit({ effect: "stream-stopped", stream, reason });
+  }
+
+  function streamCredit(stream: number, reader: Reader): void {
+    outgoing.allow(stream, reader.varint());
+  }
+
+  /** Forgets what waits of a stream, and its sending half. Returns whether there was one. */
+  function giveUpWriting(stream: number, reason: number): boolean {
+    const hadHalf = outgoing.writings.delete(stream);
+    if (hadHalf) put(RecordKind.StreamReset, stream, reason);
+    return hadHalf;
+  }
+
+  /** Queues a record about a stream. */
+  function put(kind: number, stream: number, number: number): void {
+    outgoing.control.push(encodeFrame(kind, [stream, number]));
   }
 
   /** How many of the same side are open. */
-  #countStreams(like: number): number {
-    const open = new Set([...this.#reading.keys(), ...this.#outgoing.streams]);
+  function countStreams(like: number): number {
+    const open = new Set([...readings.keys(), ...outgoing.writings.keys()]);
     return [...open].filter((each) => each % 2 === like % 2).length;
   }
 
-  #isOurs(stream: number): boolean {
-    return stream % 2 === this.#nextStream % 2;
+  function isOurs(stream: number): boolean {
+    return stream % 2 === nextStream % 2;
   }
+
+  return {
+    relay,
+    direct,
+    /** Where what is sent goes now. */
+    get path(): PathName | null {
+      return active?.name ?? null;
+    },
+    /** Of messages that wait to be sent. */
+    get pendingBytes(): number {
+      return outgoing.messagesBytes;
+    },
+    nextDeadline,
+    pathUp,
+    pathDown,
+    pathReady,
+    receive,
+    tick,
+    send,
+    sendLossy,
+    openStream,
+    write,
+    finish,
+    reset,
+    stop,
+    consume,
+  };
+}
+
+function endsMessage(kind: number | undefined): boolean {
+  return kind === RecordKind.TextEnd || kind === RecordKind.BinaryEnd;
 }
 
 function checkReason(reason: number): void {

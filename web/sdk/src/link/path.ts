@@ -29,176 +29,191 @@ const HICCUP_S = 0.25;
 const FORGIVEN_S = 30;
 
 /** Times are seconds on any clock. */
-export class Path {
-  readonly name: PathName;
-  /** Whether there is a transport. */
-  isUp = false;
-  /** Whether the transport takes more. */
-  isReady = true;
-  /** Whether it has answered since it is up. */
-  isProven = false;
-  /** Whether it ought to have answered by now and didn't. */
-  isQuiet = false;
-  /** The number of the last frame that wants an answer. */
-  sent = 0;
-  /** The largest that was answered. */
-  echoed = 0;
-  /** The largest number that came in. */
-  received = 0;
-  receivedAt = 0;
-  /** What came in since the last acknowledgement went out. */
-  unansweredBytes = 0;
-  ackDue = NEVER;
-  /** Bytes of records that were sent here and may still be on their way. */
-  inFlight = 0;
-  rttS: number | null = null;
-  /** Since when it answers, or when it failed. */
-  goodSince = 0;
-  #fellQuietAt = 0;
-  #goodBefore = 0;
-  pingAt = NEVER;
-  /** Numbers and sizes of the records on their way. */
-  #onWay: [number: number, size: number][] = [];
-  #rttVariationS = 0;
-  #failures = 0;
-  #backoffS = PING_MIN_S;
-  #pingedAt = 0;
-  #waitingSince = NEVER;
-  /** The frame whose answer will be timed, and when it was sent. */
-  #sample: [number: number, at: number] | null = null;
+export type Path = ReturnType<typeof createPath>;
 
-  constructor(name: PathName) {
-    this.name = name;
-  }
+export function createPath(name: PathName) {
+  const path = {
+    name,
+    /** Whether there is a transport. */
+    isUp: false,
+    /** Whether the transport takes more. */
+    isReady: true,
+    /** Whether it has answered since it is up. */
+    isProven: false,
+    /** Whether it ought to have answered by now and didn't. */
+    isQuiet: false,
+    /** The number of the last frame that wants an answer. */
+    sent: 0,
+    /** The largest that was answered. */
+    echoed: 0,
+    /** The largest number that came in. */
+    received: 0,
+    receivedAt: 0,
+    /** What came in since the last acknowledgement went out. */
+    unansweredBytes: 0,
+    ackDue: NEVER,
+    /** Bytes of records that were sent here and may still be on their way. */
+    inFlight: 0,
+    pingAt: NEVER,
+    get rttS() {
+      return rttS;
+    },
+    quietAt,
+    trustedAt,
+    up,
+    down,
+    nextNumber,
+    arrived,
+    answered,
+    fellQuiet,
+    lives,
+    pinged,
+  };
+  /** Since when it answers, or when it failed. */
+  let goodSince = 0;
+  let fellQuietAt = 0;
+  let goodBefore = 0;
+  /** Numbers and sizes of the records on their way. */
+  let onWay: [number: number, size: number][] = [];
+  let rttS: number | null = null;
+  let rttVariationS = 0;
+  let failures = 0;
+  let backoffS = PING_MIN_S;
+  let pingedAt = 0;
+  let waitingSince = NEVER;
+  /** The frame whose answer will be timed, and when it was sent. */
+  let sample: [number: number, at: number] | null = null;
 
   /**
    * When it is quiet if nothing comes; `NEVER` if nothing has to, or it is already. A frame may go unanswered for
    * less than RFC 6298 allows, as to be wrong costs little, but not for less than late timers need.
    */
-  get quietAt(): number {
-    if (this.isQuiet) return NEVER;
-    if (this.rttS === null) return this.#waitingSince + QUIET_UNKNOWN_S;
-    const expectedS = this.rttS + 2 * this.#rttVariationS + ACK_DELAY_S;
-    return this.#waitingSince + Math.min(QUIET_MAX_S, Math.max(QUIET_MIN_S, expectedS));
+  function quietAt(): number {
+    if (path.isQuiet) return NEVER;
+    if (rttS === null) return waitingSince + QUIET_UNKNOWN_S;
+    const expectedS = rttS + 2 * rttVariationS + ACK_DELAY_S;
+    return waitingSince + Math.min(QUIET_MAX_S, Math.max(QUIET_MIN_S, expectedS));
   }
 
   /** From when on it is to be trusted, if it goes on to answer. */
-  get trustedAt(): number {
-    if (this.#failures === 0) return this.goodSince;
-    return this.goodSince + Math.min(HOLD_MAX_S, HOLD_MIN_S * 2 ** (this.#failures - 1));
+  function trustedAt(): number {
+    if (failures === 0) return goodSince;
+    return goodSince + Math.min(HOLD_MAX_S, HOLD_MIN_S * 2 ** (failures - 1));
   }
 
   /** There is a transport, or another one than before. */
-  up(): void {
-    this.#forgetTransport();
-    this.isUp = this.isReady = true;
-    this.#backoffS = PING_MIN_S;
+  function up(): void {
+    forgetTransport();
+    path.isUp = path.isReady = true;
+    backoffS = PING_MIN_S;
   }
 
-  down(now: number): void {
-    this.#forgetTransport();
-    this.ackDue = NEVER;
-    this.#countFailure(now);
+  function down(now: number): void {
+    forgetTransport();
+    path.ackDue = NEVER;
+    countFailure(now);
   }
 
   /** Numbers a frame that is being sent, with a record of `size` bytes. */
-  nextNumber(now: number, size = 0): number {
-    this.sent++;
-    if (size > 0) {
-      this.#onWay.push([this.sent, size]);
-      this.inFlight += size;
+  function nextNumber(now: number, size = 0): number {
+    path.sent++;
+    if (size) {
+      onWay.push([path.sent, size]);
+      path.inFlight += size;
     }
-    if (this.#waitingSince === NEVER) this.#waitingSince = now;
-    this.#sample ??= [this.sent, now];
-    return this.sent;
+    if (waitingSince === NEVER) waitingSince = now;
+    sample ??= [path.sent, now];
+    return path.sent;
   }
 
   /** A numbered frame came in. */
-  arrived(number: number, size: number, now: number): void {
-    if (number > this.received) {
-      this.received = number;
-      this.receivedAt = now;
+  function arrived(number: number, size: number, now: number): void {
+    if (number > path.received) {
+      path.received = number;
+      path.receivedAt = now;
     }
-    this.unansweredBytes += size;
-    if (this.ackDue === NEVER) this.ackDue = now + ACK_DELAY_S;
+    path.unansweredBytes += size;
+    if (path.ackDue === NEVER) path.ackDue = now + ACK_DELAY_S;
   }
 
   /** An acknowledgement came in. */
-  answered(echo: number, delayS: number, now: number): void {
-    if (echo <= this.echoed || !this.isUp) return;
-    this.echoed = echo;
+  function answered(echo: number, delayS: number, now: number): void {
+    if (echo <= path.echoed || !path.isUp) return;
+    path.echoed = echo;
     let arrived = 0;
-    for (const [number, size] of this.#onWay) {
+    for (const [number, size] of onWay) {
       if (number > echo) break;
-      this.inFlight -= size;
+      path.inFlight -= size;
       arrived++;
     }
-    this.#onWay.splice(0, arrived);
-    if (this.#sample !== null && echo >= this.#sample[0]) {
-      this.#measure(Math.max(0, now - this.#sample[1] - delayS));
-      this.#sample = null;
+    onWay.splice(0, arrived);
+    if (sample && echo >= sample[0]) {
+      measure(Math.max(0, now - sample[1] - delayS));
+      sample = null;
     }
-    this.#waitingSince = this.sent > echo ? now : NEVER;
-    if (this.isProven && !this.isQuiet) return;
-    this.goodSince = now;
-    if (this.isQuiet && now <= this.#fellQuietAt + HICCUP_S) {
-      this.#failures--;
-      this.goodSince = this.#goodBefore;
+    waitingSince = path.sent > echo ? now : NEVER;
+    if (path.isProven && !path.isQuiet) return;
+    goodSince = now;
+    if (path.isQuiet && now <= fellQuietAt + HICCUP_S) {
+      failures--;
+      goodSince = goodBefore;
     }
-    this.isProven = true;
-    this.isQuiet = false;
-    this.pingAt = NEVER;
-    this.#backoffS = PING_MIN_S;
+    path.isProven = true;
+    path.isQuiet = false;
+    path.pingAt = NEVER;
+    backoffS = PING_MIN_S;
   }
 
   /** It should have answered by now. */
-  fellQuiet(now: number): void {
-    this.isQuiet = true;
-    this.#sample = null;
-    this.pingAt = now;
-    this.#fellQuietAt = now;
-    this.#goodBefore = this.goodSince;
-    this.#countFailure(now);
+  function fellQuiet(now: number): void {
+    path.isQuiet = true;
+    sample = null;
+    path.pingAt = now;
+    fellQuietAt = now;
+    goodBefore = goodSince;
+    countFailure(now);
   }
 
   /** Something came in, so that a quiet path works one way at least: asks soon whether it does both ways. */
-  lives(): void {
-    if (this.isQuiet) this.pingAt = Math.min(this.pingAt, this.#pingedAt + PING_MIN_S);
+  function lives(): void {
+    if (path.isQuiet) path.pingAt = Math.min(path.pingAt, pingedAt + PING_MIN_S);
   }
 
   /** Plans the next ping of a quiet path. */
-  pinged(now: number): void {
-    this.#pingedAt = now;
-    this.pingAt = now + this.#backoffS;
-    this.#backoffS = Math.min(PING_MAX_S, 2 * this.#backoffS);
+  function pinged(now: number): void {
+    pingedAt = now;
+    path.pingAt = now + backoffS;
+    backoffS = Math.min(PING_MAX_S, 2 * backoffS);
   }
 
-  #forgetTransport(): void {
-    this.isUp = this.isProven = this.isQuiet = false;
-    this.#waitingSince = this.pingAt = NEVER;
-    this.#sample = null;
-    this.#onWay = [];
-    this.inFlight = 0;
+  function forgetTransport(): void {
+    path.isUp = path.isProven = path.isQuiet = false;
+    waitingSince = path.pingAt = NEVER;
+    sample = null;
+    onWay = [];
+    path.inFlight = 0;
   }
 
-  #countFailure(now: number): void {
-    if (now - this.goodSince > FORGIVEN_S) this.#failures = 0;
-    this.#failures++;
-    this.goodSince = now;
+  function countFailure(now: number): void {
+    if (now - goodSince > FORGIVEN_S) failures = 0;
+    failures++;
+    goodSince = now;
   }
 
   /**
    * As RFC 6298 section 2, but quick to believe in less and slow in more: a path that hung once isn't a slow one.
    */
-  #measure(measuredS: number): void {
-    if (this.rttS === null) {
-      this.rttS = measuredS;
-      this.#rttVariationS = measuredS / 2;
+  function measure(measuredS: number): void {
+    if (rttS === null) {
+      rttS = measuredS;
+      rttVariationS = measuredS / 2;
       return;
     }
-    const rttS = Math.min(measuredS, 2 * this.rttS + QUIET_MIN_S);
-    const gain = rttS < this.rttS ? 0.5 : 0.125;
-    this.#rttVariationS = (1 - gain) * this.#rttVariationS + gain * Math.abs(this.rttS - rttS);
-    this.rttS = (1 - gain) * this.rttS + gain * rttS;
+    const believedS = Math.min(measuredS, 2 * rttS + QUIET_MIN_S);
+    const gain = believedS < rttS ? 0.5 : 0.125;
+    rttVariationS = (1 - gain) * rttVariationS + gain * Math.abs(rttS - believedS);
+    rttS = (1 - gain) * rttS + gain * believedS;
   }
+
+  return path;
 }

@@ -4,8 +4,8 @@
  */
 
 import type { Member, MemberStream } from "../api.js";
-import { join } from "../bytes.js";
-import { decodeData, encodeData } from "../member-data.js";
+import { encoder, join } from "../bytes.js";
+import { bytesOf, decoder } from "../member-data.js";
 
 /** Of the streams on which requests travel. */
 const REQUEST_LABEL = "sheetbend:request";
@@ -164,15 +164,18 @@ function refusalIn(answer: Bytes): { reason?: unknown; sentence?: unknown } {
 }
 
 function encoded(data: string | ArrayBuffer | ArrayBufferView): Bytes {
-  const bytes = encodeData(data);
-  if (!bytes) throw invalid("Text or bytes can be sent.");
+  const isText = typeof data === "string";
+  if (!isText && !ArrayBuffer.isView(data) && !(data instanceof ArrayBuffer))
+    throw invalid("Text or bytes can be sent.");
+  const bytes = isText ? encoder.encode(data) : bytesOf(data);
   if (bytes.length > DATA_BYTES_MAX)
     throw invalid(`Requests and replies have up to ${DATA_BYTES_MAX} bytes.`);
-  return join([typeof data === "string" ? TEXT : BINARY], bytes);
+  return join([isText ? TEXT : BINARY], bytes);
 }
 
 function decoded(data: Bytes): string | Bytes {
-  return decodeData(data.subarray(1), data[0] === TEXT);
+  const body = data.slice(1);
+  return data[0] === TEXT ? decoder.decode(body) : body;
 }
 
 function invalid(sentence: string): RequestError {

@@ -4,7 +4,7 @@ import type { ConnectOptions, Member, Room } from "../../src/api.js";
 import { connect } from "../../src/connect.js";
 import type { Environment } from "../../src/environment.js";
 import { SheetbendError } from "../../src/errors.js";
-import { KeyPair } from "../../src/sealing.js";
+import { generateKeyPair } from "../../src/sealing.js";
 import { Clock } from "./clock.js";
 import { FakePeerConnection, type Network } from "./peer-connection.js";
 import { FakeServer, type FakeSocket } from "./server.js";
@@ -58,7 +58,7 @@ export class Client {
       random: () => 0.5,
       generateKeys: async () => {
         if (!world.hasKeys) throw new SheetbendError("sealing_unavailable", "no keys here");
-        return KeyPair.generate();
+        return generateKeyPair();
       },
       randomToken: () => `token-${++world.tokens}`,
       onNetworkChange: (callback) => subscribe(this.listeners, callback),
