@@ -37,6 +37,15 @@ export interface Environment {
   onPageGone(callback: () => void): () => void;
 }
 
+/** What is used of `RTCPeerConnection.getStats`. */
+export interface ConnectionStats {
+  readonly type: string;
+  readonly selectedCandidatePairId?: string;
+  readonly localCandidateId?: string;
+  readonly remoteCandidateId?: string;
+  readonly candidateType?: string;
+}
+
 /** The environment of a page. */
 export function browserEnvironment(): Environment {
   return {

@@ -7,7 +7,7 @@
 
 import type { MemberConnection } from "./api.js";
 import { DataChannels } from "./data-channels.js";
-import type { Environment } from "./environment.js";
+import type { ConnectionStats, Environment } from "./environment.js";
 import { Mending } from "./mending.js";
 import { Negotiation } from "./negotiation.js";
 import { fingerprintOf, labelOf, type PeerDescription } from "./peer-messages.js";
@@ -206,12 +206,12 @@ export class Pair {
 
   /** Whether media and data go through a TURN server. */
   async isTurned(): Promise<boolean> {
-    const stats: Map<string, { [key: string]: unknown }> = new Map(await this.#connection.getStats());
+    const stats: Map<string, ConnectionStats> = new Map(await this.#connection.getStats());
     const types = [...stats.values()].flatMap(({ type, selectedCandidatePairId }) => {
-      const pair = type === "transport" && stats.get(String(selectedCandidatePairId));
+      const pair = type === "transport" && stats.get(`${selectedCandidatePairId}`);
       return pair ? [pair.localCandidateId, pair.remoteCandidateId] : [];
     });
-    return types.some((id) => stats.get(String(id))?.candidateType === "relay");
+    return types.some((id) => stats.get(`${id}`)?.candidateType === "relay");
   }
 
   /** Whether the other end's tracks are taken. What is not taken is negotiated away, so that it isn't sent either. */
