@@ -11,7 +11,7 @@ from sheetbend.core.link import link as link_module
 from sheetbend.core.link import path as path_module
 from sheetbend.core.link.frames import Ack, RecordKind
 from sheetbend.core.link.link import Link
-from sheetbend.core.link.outgoing import Outgoing
+from sheetbend.core.link.outgoing import BODY_BYTES_MAX, Outgoing
 from sheetbend.core.link.path import Path
 
 __all__ = ["MUTANTS"]
@@ -69,8 +69,8 @@ def _waits_for_ever(original: Original) -> Original:
 
 
 def _forgets_the_last_of_a_message(original: Original) -> Original:
-    def next_of_message(self: Outgoing) -> Any:
-        record, is_last, nothing = original(self)
+    def next_of_message(self: Outgoing, size_max: int) -> Any:
+        record, is_last, nothing = original(self, size_max)
         return (record[:-1] if is_last and len(record) > 2000 else record), is_last, nothing
 
     return next_of_message
@@ -96,8 +96,8 @@ def _credit_is_forgotten(original: Original) -> Original:
 
 
 def _message_numbers_begin_at_zero(original: Original) -> Original:
-    def next_new(self: Link) -> Any:
-        entry = original(self)
+    def next_new(self: Link, path: Path) -> Any:
+        entry = original(self, path)
         if entry is not None and entry.message is not None:
             entry.message += 1
         return entry
@@ -160,6 +160,7 @@ MUTANTS: dict[str, tuple[Any, str, Callable[[Any], Any]]] = {
     "end_overtakes": (Outgoing, "finish", _end_overtakes),
     "forgets_the_last_of_a_message": (Outgoing, "_next_of_message", _forgets_the_last_of_a_message),
     "ignores_credit": (Outgoing, "open", _ignores_credit),
+    "large_on_any_path": (Outgoing, "next", lambda original: lambda self, size_max: original(self, BODY_BYTES_MAX)),
     "late_lossy_is_delivered": (Link, "_receive_lossy", _late_lossy_is_delivered),
     "lost_is_never_sent_again": (Link, "_find_lost", lambda original: lambda self, ack: []),
     "message_numbers_begin_at_two": (Link, "_next_new", _message_numbers_begin_at_zero),

@@ -18,7 +18,7 @@ class Pipe:
         self._scheduler = scheduler
         self._random = random
         self._deliver = deliver
-        self._delay_s = random.uniform(0.002, 0.06)
+        self._delay_s = 0.0005 * 120 ** random.random()
         self._queue: deque[bytes] = deque()
         self._is_due = False
         self.is_stuck = False

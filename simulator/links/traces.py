@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from sheetbend.core.link.effects import LinkEffect
+from sheetbend.core.link.outgoing import BODY_BYTES
 
 from .world import Step, World, plan
 
@@ -82,8 +83,9 @@ def _value(value: object) -> object:
 
 
 def _kinds(trace: dict[str, Any]) -> list[str]:
-    return [
-        kind
-        for step in trace["steps"]
-        for kind in (step["verb"], *(f"{effect['effect']} {effect.get('path')}" for effect in step["effects"]))
-    ]
+    return [kind for step in trace["steps"] for kind in (step["verb"], *map(_kind_of_effect, step["effects"]))]
+
+
+def _kind_of_effect(effect: dict[str, Any]) -> str:
+    is_large = any(int(size) > BODY_BYTES for size in re.findall(r"\*(\d+)", effect.get("frame", "")))
+    return f"{effect['effect']} {effect.get('path')}{' large' * is_large}"

@@ -23,8 +23,9 @@ from sheetbend.core.link.effects import (
     StreamStopped,
     Transmit,
 )
+from sheetbend.core.link.frames import Record, decode_frame
 from sheetbend.core.link.link import STREAM_CREDIT_BYTES_MAX, WINDOW_BYTES, WINDOW_RECORDS, Link
-from sheetbend.core.link.outgoing import BODY_BYTES_MAX, STREAM_BUFFER_BYTES
+from sheetbend.core.link.outgoing import BODY_BYTES, BODY_BYTES_MAX, STREAM_BUFFER_BYTES
 
 from ..checks import ViolationError
 from ..scheduler import Scheduler
@@ -240,6 +241,8 @@ class World:
         self._random = Random(f"link world {seed}")
         self._actions = actions
         self._hash = sha256()
+        self._large: tuple[set[int], set[int]] = (set(), set())
+        """Which records of each end are."""
         self.ends = (_End(self, 0), _End(self, 1))
         first, second = self.ends
         self.relay = Relay(
@@ -286,7 +289,7 @@ class World:
         self._hash.update(f"{self.scheduler.now:.6f} {who} {effect!r:.200}".encode())
 
     def transmit(self, who: int, effect: Transmit) -> None:
-        self.require(len(effect.frame) < 16_384, "a frame of 16 KiB or more")
+        self._check_size(who, effect)
         (self.relay if effect.path == "relay" else self.direct).send(who, effect.frame)
 
     def _receive(self, end: _End, path: PathName, frame: bytes) -> None:
@@ -301,7 +304,7 @@ class World:
         getattr(self, f"_{action.kind}")(self.ends[action.who], Random(action.seed))
 
     def _say(self, end: _End, random: Random) -> None:
-        size = random.choice((0, 1, 20, 300, 2_000, BODY_BYTES_MAX, BODY_BYTES_MAX + 1, 40_000))
+        size = random.choice((0, 1, 20, 300, 2_000, BODY_BYTES, BODY_BYTES + 1, 40_000, 120_001))
         end.say(_bytes(random, size), random.random() < 0.5)
 
     def _say_much(self, end: _End, random: Random) -> None:
@@ -433,6 +436,19 @@ class World:
                 self.require(path.in_flight >= 0, f"less than nothing on the {path.name} path")
             self.require(len(link._early) <= WINDOW_RECORDS, "too many records behind a gap")
         self._check_lateness()
+
+    def _check_size(self, who: int, effect: Transmit) -> None:
+        """Frames are below 16 KiB but for large records, which are first sent on a fast direct path."""
+        if len(effect.frame) < 16_384:
+            return
+        self.require(len(effect.frame) < 60_100, "a frame is too large")
+        record = decode_frame(effect.frame)
+        self.require(isinstance(record, Record), "a frame is large and no record")
+        assert isinstance(record, Record)
+        path = self.ends[who].link.direct
+        if record.sequence not in self._large[who]:
+            self.require(effect.path == "direct" and path.is_fast, "a large record isn't for a fast direct path")
+            self._large[who].add(record.sequence)
 
     def _check_lateness(self) -> None:
         """While the relay works, messages come in time, whatever the direct path does."""

@@ -48,6 +48,7 @@ from sheetbend.core.link.link import (
     STREAMS_MAX,
     WINDOW_RECORDS,
 )
+from sheetbend.core.link.outgoing import BODY_BYTES, BODY_BYTES_MAX
 from sheetbend.errors import LinkError
 
 ONE_WAY_S = 0.02
@@ -57,13 +58,16 @@ T = TypeVar("T")
 class Pair:
     """Two links, paths of 40 ms there and back, and time that passes when it is told to."""
 
-    def __init__(self, *paths: PathName) -> None:
+    def __init__(self, *paths: PathName, one_way_s: float = ONE_WAY_S) -> None:
+        self.one_way_s = one_way_s
         self.now = 0.0
         self.links = (Link(is_first=True), Link(is_first=False))
         self.told: tuple[list[LinkEffect], list[LinkEffect]] = ([], [])
         self.told_at: list[float] = []
         """When the second was told each."""
         self.cut: set[PathName] = set()
+        self.frames: dict[PathName, list[int]] = {"relay": [], "direct": []}
+        """The sizes of those that were sent."""
         self._on_way: deque[tuple[float, int, PathName, bytes]] = deque()
         for path in paths:
             for who in (0, 1):
@@ -75,8 +79,10 @@ class Pair:
                 self.told[who].append(effect)
                 if who:
                     self.told_at.append(self.now)
-            elif effect.path not in self.cut:
-                self._on_way.append((self.now + ONE_WAY_S, 1 - who, effect.path, effect.frame))
+                continue
+            self.frames[effect.path].append(len(effect.frame))
+            if effect.path not in self.cut:
+                self._on_way.append((self.now + self.one_way_s, 1 - who, effect.path, effect.frame))
 
     def say(self, data: bytes, who: int = 0) -> None:
         self.do(who, self.links[who].send(data, False, self.now))
@@ -213,6 +219,45 @@ def test_messages_of_any_size_come_whole(size: int) -> None:
     pair.say(b"next")
     pair.run(2)
     assert pair.heard() == [b"ab" * (size // 2) + b"c" * (size % 2), b"next"]
+
+
+def full_frames(size: int) -> range:
+    """What frames with so many bytes of a message have."""
+    return range(size, size + 20)
+
+
+def test_records_are_large_once_a_direct_path_has_shown_to_be_fast() -> None:
+    pair = Pair("relay", "direct")
+    pair.run(0.1)
+    for _ in range(4):
+        pair.say(bytes(MESSAGE_BYTES_MAX))
+    assert max(pair.frames["direct"]) in full_frames(BODY_BYTES), "nothing is known of it yet"
+    pair.run(2)
+    assert max(pair.frames["direct"]) in full_frames(BODY_BYTES_MAX)
+    assert [len(data) for data in pair.heard()] == [MESSAGE_BYTES_MAX] * 4
+
+
+@pytest.mark.parametrize(("paths", "one_way_s"), [(["relay"], ONE_WAY_S), (["relay", "direct"], 0.2)])
+def test_on_a_slow_path_and_on_the_relay_records_stay_small(paths: list[PathName], one_way_s: float) -> None:
+    pair = Pair(*paths, one_way_s=one_way_s)
+    pair.run(1)
+    for _ in range(4):
+        pair.say(bytes(MESSAGE_BYTES_MAX))
+    pair.run(5)
+    assert max(pair.frames[paths[-1]]) in full_frames(BODY_BYTES)
+    assert len(pair.heard()) == 4
+
+
+def test_large_records_that_a_direct_path_lost_go_over_the_relay_as_they_are() -> None:
+    pair = Pair("relay", "direct")
+    pair.run(0.1)
+    for _ in range(6):
+        pair.say(bytes(MESSAGE_BYTES_MAX))
+    pair.run(0.12)
+    pair.cut.add("direct")
+    pair.run(5)
+    assert max(pair.frames["relay"]) in full_frames(BODY_BYTES_MAX)
+    assert [len(data) for data in pair.heard()] == [MESSAGE_BYTES_MAX] * 6
 
 
 def test_text_stays_text() -> None:
@@ -472,7 +517,7 @@ def test_nothing_but_data_is_owed_to_a_transport_that_takes_no_more() -> None:
             ],
         ),
         ("invalid_frame", [bytes((RecordKind.TEXT,)) + b"x", bytes((RecordKind.BINARY_END,)) + b"x"]),
-        ("invalid_frame", [bytes((RecordKind.TEXT_END,)) + bytes(16_100)]),
+        ("invalid_frame", [bytes((RecordKind.TEXT_END,)) + bytes(60_100)]),
         ("message_too_big", [bytes((RecordKind.BINARY,)) + bytes(16_000)] * 66),
     ],
 )

@@ -95,7 +95,7 @@ class Limits:
     frame_rate: Rate = Rate(per_s=4000, burst=20_000)
     """Pings, pongs, fragments and binary frames of a connection, and the messages of a session that are over one of the
     rates above: closed with `rate_limited`."""
-    relay_frame_bytes_max: int = 20_480
+    relay_frame_bytes_max: int = 65_536
     """A longer relay frame is answered with `message_too_big`."""
     relay_rate: Rate = Rate(per_s=33_554_432, burst=8_388_608)
     """Bytes of relay frames of a connection, each counted as 256 at least; past them it is read more slowly."""

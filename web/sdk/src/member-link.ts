@@ -49,6 +49,8 @@ const ANSWER = 0x12;
 /** Several link frames, each behind its length in two bytes: what is sent in one breath costs little more than one of it. */
 const BUNDLE = 0x11;
 const BUNDLE_BYTES_MAX = 16_000;
+/** A longer one is no frame that the link knows. */
+const BUNDLE_BYTES_RECEIVED_MAX = 16_064;
 const PATHS = ["relay", "direct"] as const;
 const INCARNATION_BYTES = 8;
 const NONE = "0000000000000000";
@@ -174,7 +176,8 @@ export function createMemberLink(
     if (kind === GREETING || kind === ANSWER) greeted(path, frame);
     else if (!open.has(path)) {
       if (environment.now() - greetedAt[path] >= GREET_AGAIN_MS) greet(path);
-    } else if (kind === BUNDLE) unbundle(path, new Reader(frame.subarray(1)));
+    } else if (kind === BUNDLE && frame.length <= BUNDLE_BYTES_RECEIVED_MAX)
+      unbundle(path, new Reader(frame.subarray(1)));
     else carryOut(link.receive(path, frame, now()));
   }
 

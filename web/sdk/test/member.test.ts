@@ -73,6 +73,20 @@ describe("messages", () => {
     expect([bob.heard, made[0], ada.connections.length]).toEqual([["first"], 0, 1]);
   });
 
+  test("aren't taken from who sends bundles that are too long", async () => {
+    const [ada, bob] = await call();
+    const pings = Array.from({ length: 4016 }, () => [0, 2, 0, 1]).flat();
+    const channel = ada.connections[0]?.channels.get(1);
+    channel?.send(new Uint8Array([0x11, ...pings.slice(4)]));
+    await world.clock.advance(100);
+    void bob.other.send("taken");
+    await world.clock.advance(100);
+    expect(ada.heard).toEqual(["taken"]);
+    channel?.send(new Uint8Array([0x11, ...pings]));
+    await world.clock.advance(100);
+    expect(await bob.other.send("broken").catch(codeOf)).toBe("link_broken");
+  });
+
   test("resolve when the member has them", async () => {
     const [ada, bob] = await call();
     setDirect(true, bob);

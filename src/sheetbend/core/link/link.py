@@ -50,7 +50,7 @@ from .frames import (
     encode_record,
     read_varint,
 )
-from .outgoing import BODY_BYTES_MAX, MESSAGE_OVERHEAD_BYTES, Outgoing
+from .outgoing import BODY_BYTES, BODY_BYTES_MAX, MESSAGE_OVERHEAD_BYTES, Outgoing
 from .path import Path
 
 __all__ = [
@@ -67,7 +67,7 @@ __all__ = [
 
 MESSAGE_BYTES_MAX = 1 << 20
 """Of a reliable message; longer things are streams."""
-LOSSY_BYTES_MAX = BODY_BYTES_MAX
+LOSSY_BYTES_MAX = BODY_BYTES
 PENDING_BYTES_MAX = 1 << 23
 """Of messages that wait to be sent."""
 WINDOW_BYTES: dict[PathName, int] = {"relay": 1 << 18, "direct": 1 << 20}
@@ -406,7 +406,7 @@ class Link:
             return
         window = WINDOW_BYTES[path.name]
         while path.is_ready and path.in_flight < window:
-            entry = self._next_lost() or self._next_new()
+            entry = self._next_lost() or self._next_new(path)
             if entry is None:
                 return
             entry.path, entry.is_lost = path, False
@@ -421,12 +421,12 @@ class Link:
                 return entry
         return None
 
-    def _next_new(self) -> _Entry | None:
+    def _next_new(self, path: Path) -> _Entry | None:
         if self._unacknowledged_bytes >= UNACKNOWLEDGED_BYTES_MAX or (
             self._unacknowledged and self._sequence - self._unacknowledged[0].sequence >= WINDOW_RECORDS - 1
         ):
             return None
-        taken = self._outgoing.next()
+        taken = self._outgoing.next(BODY_BYTES_MAX if path.is_fast else BODY_BYTES)
         if taken is None:
             return None
         record, ends_message, drained = taken

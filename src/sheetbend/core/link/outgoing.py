@@ -11,10 +11,13 @@ from collections.abc import Iterable
 
 from .frames import RecordKind, varint
 
-__all__ = ["BODY_BYTES_MAX", "MESSAGE_OVERHEAD_BYTES", "STREAM_BUFFER_BYTES", "Outgoing"]
+__all__ = ["BODY_BYTES", "BODY_BYTES_MAX", "MESSAGE_OVERHEAD_BYTES", "STREAM_BUFFER_BYTES", "Outgoing"]
 
-BODY_BYTES_MAX = 16_000
-"""Of a record: with all headers it is below 16 KiB, which every data channel takes (RFC 8831 section 6.6)."""
+BODY_BYTES = 16_000
+"""Of a record, so that what waits behind it doesn't wait for long (RFC 8831 section 6.6)."""
+BODY_BYTES_MAX = 60_000
+"""Of one for a fast path, where the work for each record counts more: with all headers it is below 64 KiB, which every
+data channel takes (RFC 8841 section 6.1), and the relay too, if it has to be sent again there."""
 MESSAGE_OVERHEAD_BYTES = 256
 """What a message takes besides its data, at most."""
 STREAM_BUFFER_BYTES = 262_144
@@ -112,22 +115,22 @@ class Outgoing:
             or any(writing.buffered or writing.is_finished for writing in self._writing.values())
         )
 
-    def next(self) -> tuple[bytes, bool, int | None] | None:
+    def next(self, size_max: int) -> tuple[bytes, bool, int | None] | None:
         """Take what goes next: the record, whether it ends a message, and which stream's buffer has place again."""
         if self._control:
             return self._control.popleft(), False, None
         if self._messages:
-            return self._next_of_message()
+            return self._next_of_message(size_max)
         while self._turn:
             stream = self._turn.popleft()
             writing = self._writing.get(stream)
             if writing is not None:
-                return self._next_of_stream(stream, writing)
+                return self._next_of_stream(stream, writing, size_max)
         return None
 
-    def _next_of_message(self) -> tuple[bytes, bool, None]:
+    def _next_of_message(self, size_max: int) -> tuple[bytes, bool, None]:
         data, is_text = self._messages[0]
-        piece = data[self._message : self._message + BODY_BYTES_MAX]
+        piece = data[self._message : self._message + size_max]
         self._message += len(piece)
         self.messages_bytes -= len(piece)
         is_last = self._message == len(data)
@@ -138,11 +141,11 @@ class Outgoing:
         kind = (RecordKind.TEXT if is_text else RecordKind.BINARY) + is_last
         return bytes((kind,)) + piece, is_last, None
 
-    def _next_of_stream(self, stream: int, writing: _Writing) -> tuple[bytes, bool, int | None]:
+    def _next_of_stream(self, stream: int, writing: _Writing, size_max: int) -> tuple[bytes, bool, int | None]:
         if not writing.chunks:
             del self._writing[stream]
             return bytes((RecordKind.STREAM_END,)) + varint(stream), False, None
-        size = min(BODY_BYTES_MAX, writing.allowed - writing.sent)
+        size = min(size_max, writing.allowed - writing.sent)
         parts = []
         was_full = writing.buffered >= STREAM_BUFFER_BYTES
         left = size

@@ -25,6 +25,8 @@ PING_MAX_S = 1.0
 HOLD_MIN_S = 0.25
 HOLD_MAX_S = 0.5
 """How long a path that failed must have answered before it is used again; doubles with each failure."""
+FAST_BYTES_S = 1 << 23
+"""From here on a path is fast."""
 HICCUP_S = 0.25
 """A path that answers so soon after it fell quiet hasn't failed: it was late, as under loss, or its timers were."""
 FORGIVEN_S = 30.0
@@ -47,6 +49,7 @@ class Path:
         "failures",
         "good_since",
         "in_flight",
+        "is_fast",
         "is_proven",
         "is_quiet",
         "is_ready",
@@ -85,6 +88,8 @@ class Path:
         """Bytes of records that were sent here and may still be on their way."""
         self._on_way: deque[tuple[int, int]] = deque()
         """Their numbers and sizes."""
+        self.is_fast = False
+        """Whether it has shown to carry large records at once."""
         self.rtt_s: float | None = None
         self.rtt_variation_s = 0.0
         self.failures = 0
@@ -95,7 +100,8 @@ class Path:
         self._backoff_s = PING_MIN_S
         self._pinged_at = 0.0
         self._waiting_since: float | None = None
-        self._sample: tuple[int, float] | None = None
+        self._sample: tuple[int, float, int] | None = None
+        """The frame whose answer will be timed, when it was sent, and what was in flight then."""
 
     @property
     def quiet_after_s(self) -> float:
@@ -120,7 +126,7 @@ class Path:
     def up(self) -> None:
         """There is a transport, or another one than before."""
         self.is_up = self.is_ready = True
-        self.is_proven = self.is_quiet = False
+        self.is_proven = self.is_quiet = self.is_fast = False
         self._waiting_since = self._sample = self.ping_at = None
         self._backoff_s = PING_MIN_S
         self._on_way.clear()
@@ -142,7 +148,7 @@ class Path:
         if self._waiting_since is None:
             self._waiting_since = now
         if self._sample is None:
-            self._sample = self.sent, now
+            self._sample = self.sent, now, self.in_flight
         return self.sent
 
     def arrived(self, number: int, size: int, now: float) -> None:
@@ -161,7 +167,11 @@ class Path:
         while self._on_way and self._on_way[0][0] <= echo:
             self.in_flight -= self._on_way.popleft()[1]
         if self._sample is not None and echo >= self._sample[0]:
-            self._measure(max(0.0, now - self._sample[1] - delay_s))
+            _, sent_at, in_flight = self._sample
+            rtt_s = max(0.0, now - sent_at - delay_s)
+            self._measure(rtt_s)
+            if in_flight:
+                self.is_fast = self.name == "direct" and in_flight >= FAST_BYTES_S * rtt_s
             self._sample = None
         self._waiting_since = now if self.sent > echo else None
         if self.is_proven and not self.is_quiet:

@@ -27,12 +27,12 @@ import {
   RUNS_MAX,
   type Run,
 } from "./frames.js";
-import { BODY_BYTES_MAX, createOutgoing, MESSAGE_OVERHEAD_BYTES } from "./outgoing.js";
+import { BODY_BYTES, BODY_BYTES_MAX, createOutgoing, MESSAGE_OVERHEAD_BYTES } from "./outgoing.js";
 import { createPath, NEVER, type Path } from "./path.js";
 
 /** Of a reliable message; longer things are streams. */
 export const MESSAGE_BYTES_MAX = 1 << 20;
-export const LOSSY_BYTES_MAX = BODY_BYTES_MAX;
+export const LOSSY_BYTES_MAX = BODY_BYTES;
 /** Of messages that wait to be sent. */
 export const PENDING_BYTES_MAX = 1 << 23;
 /** What may be on its way on a path. A server holds more than a link's window, so that a slow reader costs no loss. */
@@ -390,7 +390,7 @@ export function createLink({ isFirst }: { isFirst: boolean }) {
 
   function nextNew(path: Path): Entry | undefined {
     if (unacknowledgedBytes >= UNACKNOWLEDGED_BYTES_MAX || unacknowledged.length >= WINDOW_RECORDS) return;
-    const record = outgoing.next();
+    const record = outgoing.next(path.isFast ? BODY_BYTES_MAX : BODY_BYTES);
     if (!record) return;
     unacknowledgedBytes += record.length;
     const entry = {

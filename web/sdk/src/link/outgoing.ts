@@ -10,8 +10,13 @@ import { encodeFrame, RecordKind } from "./frames.js";
 
 /** What a message takes besides its data, at most. */
 export const MESSAGE_OVERHEAD_BYTES = 256;
-/** Of a record: with all headers it is below 16 KiB, which every data channel takes (RFC 8831 section 6.6). */
-export const BODY_BYTES_MAX = 16_000;
+/** Of a record, so that what waits behind it doesn't wait for long (RFC 8831 section 6.6). */
+export const BODY_BYTES = 16_000;
+/**
+ * Of one for a fast path, where the work for each record counts more: with all headers it is below 64 KiB, which every
+ * data channel takes (RFC 8841 section 6.1), and the relay too, if it has to be sent again there.
+ */
+export const BODY_BYTES_MAX = 60_000;
 /** From here on a stream's writer should wait. */
 export const STREAM_BUFFER_BYTES = 262_144;
 
@@ -87,38 +92,38 @@ export function createOutgoing(onDrained: (stream: number) => void) {
   }
 
   /** Takes what goes next, if anything may: a kind and its body. */
-  function next(): Uint8Array | undefined {
-    return control.shift() ?? nextOfMessages() ?? nextOfStreams();
+  function next(sizeMax: number): Uint8Array | undefined {
+    return control.shift() ?? nextOfMessages(sizeMax) ?? nextOfStreams(sizeMax);
   }
 
-  function nextOfMessages(): Uint8Array | undefined {
+  function nextOfMessages(sizeMax: number): Uint8Array | undefined {
     const message = messages.shift();
     if (!message) return;
     const [data, isText] = message;
-    const piece = data.subarray(0, BODY_BYTES_MAX);
+    const piece = data.subarray(0, sizeMax);
     const isLast = piece.length === data.length;
     if (isLast) outgoing.messagesBytes -= MESSAGE_OVERHEAD_BYTES;
-    else messages.putBack([data.subarray(BODY_BYTES_MAX), isText]);
+    else messages.putBack([data.subarray(sizeMax), isText]);
     outgoing.messagesBytes -= piece.length;
     return join([(isText ? RecordKind.Text : RecordKind.Binary) + Number(isLast)], piece);
   }
 
-  function nextOfStreams(): Uint8Array | undefined {
+  function nextOfStreams(sizeMax: number): Uint8Array | undefined {
     for (const stream of turn) {
       turn.delete(stream);
       const writing = writings.get(stream);
-      if (writing) return nextOfStream(stream, writing);
+      if (writing) return nextOfStream(stream, writing, sizeMax);
     }
     return;
   }
 
-  function nextOfStream(stream: number, writing: Writing): Uint8Array {
+  function nextOfStream(stream: number, writing: Writing, sizeMax: number): Uint8Array {
     const { buffered } = writing;
     if (!buffered) {
       writings.delete(stream);
       return encodeFrame(RecordKind.StreamEnd, [stream]);
     }
-    const size = Math.min(BODY_BYTES_MAX, writing.allowed - writing.sent, buffered);
+    const size = Math.min(sizeMax, writing.allowed - writing.sent, buffered);
     const record = encodeFrame(RecordKind.StreamData, [stream], ...takeBytes(writing.chunks, size));
     writing.sent += size;
     writing.buffered -= size;

@@ -23,6 +23,8 @@ const PING_MAX_S = 1;
 /** How long a path that failed must have answered before it is used again; doubles with each failure. */
 const HOLD_MIN_S = 0.25;
 const HOLD_MAX_S = 0.5;
+/** From here on a path is fast. */
+const FAST_BYTES_S = 1 << 23;
 /** A path that answers so soon after it fell quiet hasn't failed: it was late, as under loss, or its timers were. */
 const HICCUP_S = 0.25;
 /** After so long without a failure the next one counts as the first. */
@@ -54,6 +56,8 @@ export function createPath(name: PathName) {
     ackDue: NEVER,
     /** Bytes of records that were sent here and may still be on their way. */
     inFlight: 0,
+    /** Whether it has shown to carry large records at once. */
+    isFast: false,
     pingAt: NEVER,
     get rttS() {
       return rttS;
@@ -81,8 +85,8 @@ export function createPath(name: PathName) {
   let backoffS = PING_MIN_S;
   let pingedAt = 0;
   let waitingSince = NEVER;
-  /** The frame whose answer will be timed, and when it was sent. */
-  let sample: [number: number, at: number] | null = null;
+  /** The frame whose answer will be timed, when it was sent, and what was in flight then. */
+  let sample: [number: number, at: number, inFlight: number] | null = null;
 
   /**
    * When it is quiet if nothing comes; `NEVER` if nothing has to, or it is already. A frame may go unanswered for
@@ -122,7 +126,7 @@ export function createPath(name: PathName) {
       path.inFlight += size;
     }
     if (waitingSince === NEVER) waitingSince = now;
-    sample ??= [path.sent, now];
+    sample ??= [path.sent, now, path.inFlight];
     return path.sent;
   }
 
@@ -148,7 +152,10 @@ export function createPath(name: PathName) {
     }
     onWay.splice(0, arrived);
     if (sample && echo >= sample[0]) {
-      measure(Math.max(0, now - sample[1] - delayS));
+      const [, sentAt, inFlight] = sample;
+      const measuredS = Math.max(0, now - sentAt - delayS);
+      measure(measuredS);
+      if (inFlight) path.isFast = name === "direct" && inFlight >= FAST_BYTES_S * measuredS;
       sample = null;
     }
     waitingSince = path.sent > echo ? now : NEVER;
@@ -187,7 +194,7 @@ export function createPath(name: PathName) {
   }
 
   function forgetTransport(): void {
-    path.isUp = path.isProven = path.isQuiet = false;
+    path.isUp = path.isProven = path.isQuiet = path.isFast = false;
     waitingSince = path.pingAt = NEVER;
     sample = null;
     onWay = [];
