@@ -15,18 +15,12 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
 import pytest
 from aioice import stun
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import NameOID
 from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
@@ -48,6 +42,7 @@ from tests.support.turn import (
     OTHER_SECRET,
     SECRET,
     allocate,
+    certificate,
     coturn_settings,
     error_of,
     free_port,
@@ -491,7 +486,7 @@ async def offered(service: Callable[[Callable[[Any], None]], TurnService]) -> As
 @needs_coturn
 @asynchronous
 async def test_with_a_certificate_turn_over_tls_is_offered_too(tmp_path: Path) -> None:
-    settings = coturn_settings(tls=certificate(tmp_path))
+    settings = coturn_settings(tls=certificate(tmp_path, "turn.example.org"))
     name = "turn.example.org"
     async with offered(lambda offer: TurnService(IceConfig(name=name), SECRET, offer, settings)) as offers:
         assert await asyncio.wait_for(offers.get(), 20) == [
@@ -499,19 +494,6 @@ async def test_with_a_certificate_turn_over_tls_is_offered_too(tmp_path: Path) -
             f"turn:{name}:{settings.port}?transport=tcp",
             f"turns:{name}:{settings.tls_port}?transport=tcp",
         ]
-
-
-def certificate(folder: Path) -> tuple[Path, Path]:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "turn.example.org")])
-    builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-    now = datetime.now(UTC)
-    signed = builder.not_valid_before(now).not_valid_after(now + timedelta(days=1)).sign(key, hashes.SHA256())
-    cert_file, key_file = folder / "cert.pem", folder / "key.pem"
-    cert_file.write_bytes(signed.public_bytes(Encoding.PEM))
-    key_file.touch(mode=0o600)
-    key_file.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-    return cert_file, key_file
 
 
 @needs_coturn

@@ -9,11 +9,18 @@ import time
 from asyncio.subprocess import DEVNULL
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 import pytest
 from aioice import stun, turn
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from sheetbend.core.limits import Limits
 from sheetbend.server.ice_config import IceConfig
@@ -24,6 +31,7 @@ __all__ = [
     "OTHER_SECRET",
     "SECRET",
     "allocate",
+    "certificate",
     "coturn_settings",
     "error_of",
     "free_port",
@@ -82,13 +90,30 @@ async def running(settings: CoturnSettings) -> AsyncIterator[Coturn]:
         await coturn.stop()
 
 
+def certificate(folder: Path, host: str) -> tuple[Path, Path]:
+    """Files with a certificate for `host`, which nobody vouches for, and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
+    with_address = x509.IPAddress(ip_address(host)) if host[0].isdigit() else x509.DNSName(host)
+    builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+    builder = builder.add_extension(x509.SubjectAlternativeName([with_address]), critical=False)
+    now = datetime.now(UTC)
+    signed = builder.not_valid_before(now).not_valid_after(now + timedelta(days=1)).sign(key, hashes.SHA256())
+    cert_file, key_file = folder / "cert.pem", folder / "key.pem"
+    cert_file.write_bytes(signed.public_bytes(Encoding.PEM))
+    key_file.touch(mode=0o600)
+    key_file.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return cert_file, key_file
+
+
 @asynccontextmanager
-async def somebody_elses(*flags: str) -> AsyncIterator[int]:
-    """A coturn as an operator would start it, with SECRET; give its port."""
+async def somebody_elses(*flags: str, tls: tuple[Path, Path] | None = None) -> AsyncIterator[int]:
+    """A coturn as an operator would start it, with SECRET; give its port, where it takes TLS too with a certificate."""
     port = free_port()
     command = ["turnserver", "-n", "-L", "127.0.0.1", "-E", "127.0.0.1", "-p", str(port), "--realm", "r", "--no-cli"]
     command += ["--use-auth-secret", f"--static-auth-secret={SECRET}", "--min-port", "20000", "--max-port", "32000"]
-    command += ["--log-file", "stdout", "--pidfile", "/dev/null", "--userdb", ":memory:", "--no-tls", "--no-dtls"]
+    command += ["--log-file", "stdout", "--pidfile", "/dev/null", "--userdb", ":memory:", "--no-dtls"]
+    command += ["--cert", str(tls[0]), "--pkey", str(tls[1])] if tls else ["--no-tls"]
     process = await asyncio.create_subprocess_exec(*command, *flags, stdout=DEVNULL, stderr=DEVNULL)
     try:
         await _until_open("127.0.0.1", port)
