@@ -2,7 +2,7 @@
  * Everything the SDK takes from the browser, as one value, so that tests can give it fakes.
  */
 
-import { toHex } from "./bytes.js";
+import { randomBytes, toHex } from "./bytes.js";
 import { generateKeyPair, type KeyPair } from "./sealing.js";
 
 /** The part of `WebSocket` that is used. */
@@ -39,7 +39,6 @@ export interface Environment {
 
 /** What is used of `RTCPeerConnection.getStats`. */
 export interface ConnectionStats {
-  readonly type: string;
   readonly selectedCandidatePairId?: string;
   readonly localCandidateId?: string;
   readonly remoteCandidateId?: string;
@@ -58,33 +57,26 @@ export function browserEnvironment(): Environment {
     areTimersLate: () => document.hidden,
     random: Math.random,
     generateKeys: generateKeyPair,
-    randomToken,
+    randomToken: () => toHex(randomBytes(16)),
     onNetworkChange,
-    onPageGone: (callback) =>
-      listen(window, "pagehide", (event) => ("persisted" in event && event.persisted) || callback()),
+    onPageGone: (callback) => {
+      const stop = new AbortController();
+      const { signal } = stop;
+      window.addEventListener("pagehide", ({ persisted }) => persisted || callback(), { signal });
+      return () => stop.abort();
+    },
   };
-}
-
-function randomToken(): string {
-  return toHex(crypto.getRandomValues(new Uint8Array(16)));
 }
 
 function onNetworkChange(callback: (isCertain: boolean) => void): () => void {
   const changed = () => callback(true);
-  const stop = [
-    listen(window, "online", changed),
-    // Timers of pages in the background come late, and not at all while the computer sleeps.
-    listen(document, "visibilitychange", () => document.hidden || callback(false)),
-  ];
   // Only Chromium tells that Wi-Fi was changed for mobile data while both were up.
   const connection: unknown = Reflect.get(navigator, "connection");
-  if (connection instanceof EventTarget) stop.push(listen(connection, "change", changed));
-  return () => {
-    for (const each of stop) each();
-  };
-}
-
-function listen(target: EventTarget, type: string, listener: (event: Event) => void): () => void {
-  target.addEventListener(type, listener);
-  return () => target.removeEventListener(type, listener);
+  const stop = new AbortController();
+  const { signal } = stop;
+  window.addEventListener("online", changed, { signal });
+  // Timers of pages in the background come late, and not at all while the computer sleeps.
+  document.addEventListener("visibilitychange", () => document.hidden || callback(false), { signal });
+  if (connection instanceof EventTarget) connection.addEventListener("change", changed, { signal });
+  return () => stop.abort();
 }

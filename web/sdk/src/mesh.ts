@@ -19,8 +19,8 @@ import { fromHex, join, toHex } from "./bytes.js";
 import type { Environment } from "./environment.js";
 import { SheetbendError } from "./errors.js";
 import type { Forwarded, MemberRecord, SignalType } from "./messages.js";
-import { type Opening, Pair } from "./pair.js";
-import { Peer } from "./peer.js";
+import { createPair, type Opening, type Pair } from "./pair.js";
+import { createPeer, type Peer } from "./peer.js";
 import { decodeCandidate, decodeDescription, type PeerDescription } from "./peer-messages.js";
 import { createSealedChannel, type SealedChannel } from "./sealed-channel.js";
 import { descriptionParts, type KeyPair } from "./sealing.js";
@@ -67,9 +67,6 @@ const RETURN_MS = 30_000;
 
 /** Own ids remembered, so as not to meet ourselves while the server hasn't noticed that an old connection is dead. */
 const FORMER_IDS_MAX = 16;
-
-/** From there on the relay had better be given no more for now: it delays what is said in the room. */
-const RELAY_BYTES_MAX = 1 << 17;
 
 /** Of a relay frame: kind, room, member. */
 const HEADER_BYTES = 25;
@@ -147,11 +144,10 @@ export class Mesh {
   }
 
   /** We are in the room, as `ownId`, with these others. */
-  enter(ownId: string, others: readonly MemberRecord[], configuration: RTCConfiguration): void {
+  enter(ownId: string, others: readonly MemberRecord[]): void {
     this.#online = true;
     this.#isRelayed = this.#relays;
     this.#awaitReturns();
-    this.#configuration = configuration;
     this.#ownIds.unshift(ownId);
     this.#ownIds.length = Math.min(this.#ownIds.length, FORMER_IDS_MAX);
     const known = new Map([...this.members.values()].map((peer) => [peer.userId, peer]));
@@ -160,10 +156,7 @@ export class Mesh {
       if (peer && peer.publicKey === record.key) this.#welcomeBack(peer, record);
       else this.#meet(record, record.polite ? "wait" : "offer");
     }
-    for (const peer of this.members.values()) {
-      peer.pair?.configure(configuration);
-      if (!this.isPresent(peer)) this.#watch(peer);
-    }
+    for (const peer of this.members.values()) if (!this.isPresent(peer)) this.#watch(peer);
   }
 
   /** Uses other ICE servers from now on; what is connected, from its next restart on. */
@@ -281,9 +274,7 @@ export class Mesh {
     for (const { timer } of this.#newcomers.values()) this.#environment.clearTimeout(timer);
     for (const channel of this.#channels.values()) channel.close();
     for (const peer of this.members.values()) {
-      peer.stopTimer();
-      peer.disconnect();
-      peer.link?.close(new SheetbendError("closed", "The room has ended."));
+      peer.close("closed");
     }
     this.#channels.clear();
     this.#newcomers.clear();
@@ -338,24 +329,17 @@ export class Mesh {
 
   #createPeer(record: MemberRecord): Peer {
     const keys = this.#keyOf(record) ? this.#keys : null;
-    return new Peer(
+    return createPeer(
       `m${++this.#memberKeys}`,
       record,
       this.#environment,
       keys && {
+        ...this.#port,
         isFirst: keys.keyPair.key < (record.key ?? ""),
         sealing: keys.secret === null ? "keys" : "secret",
-        safetyWords: (peer) => this.#channels.get(peer.userId)?.safetyWords(),
-        relay: (peer, frame, lossy) => this.#channels.get(peer.userId)?.send(frame, lossy),
-        isRelayReady: (peer) => this.#isRelayReady(peer),
-        suspectRelay: () => this.#port.suspectRelay(),
+        channels: this.#channels,
       },
     );
-  }
-
-  #isRelayReady({ userId }: Peer): boolean {
-    const sealingBytes = this.#channels.get(userId)?.sealingBytes ?? 0;
-    return this.#port.bufferedBytes() + sealingBytes < RELAY_BYTES_MAX;
   }
 
   #takeNewcomer(userId: string): Newcomer | undefined {
@@ -448,35 +432,35 @@ export class Mesh {
     peer.disconnect();
     if (!this.#online) return;
     if (this.#keys?.secret && !peer.link) {
-      peer.report("failed"); // It can't show that it has the secret.
+      peer.report(); // It can't show that it has the secret.
       return;
     }
     try {
       peer.pair = this.#createPair(peer, opening);
     } catch {
       // Chromium makes at most 500 peer connections; the room itself goes on.
-      peer.report("failed");
+      peer.report();
       return;
     }
     peer.enforceRights();
-    peer.report(peer.pair.state);
+    peer.report();
     this.#port.review(peer);
     this.#port.settled();
   }
 
   #createPair(peer: Peer, opening: Opening): Pair {
-    return new Pair(this.#environment, this.#configuration, opening, peer.polite, {
+    return createPair(this.#environment, this.#configuration, opening, peer.polite, {
       sendDescription: ({ type, sdp }) => {
         if (type === "offer" || type === "answer") this.#describe(peer, type, sdp);
       },
       sendCandidate: (candidate) =>
         this.#bind(peer, null, () => this.#port.signal("ice-candidate", peer.userId, candidate)),
-      track: (track, stream, label) => peer.receiveTrack(track, stream, label),
+      track: peer.receiveTrack,
       changed: () => this.#changed(peer),
       opened: () => peer.link?.pathUp("direct"),
       frame: (frame) => peer.link?.receive("direct", frame),
       ready: () => peer.link?.pathReady("direct"),
-      rerouted: () => peer.look(),
+      rerouted: peer.look,
       ended: () => this.#ended(peer),
     });
   }
@@ -495,7 +479,7 @@ export class Mesh {
   }
 
   #changed(peer: Peer): void {
-    if (peer.pair) peer.report(peer.pair.state);
+    peer.report();
     if (this.#online && !this.isPresent(peer)) this.#watch(peer);
   }
 
@@ -504,7 +488,7 @@ export class Mesh {
       this.#connect(peer, "wait");
     } else {
       peer.disconnect();
-      peer.report("failed");
+      peer.report();
       if (this.#online) this.#watch(peer);
     }
   }
@@ -525,10 +509,8 @@ export class Mesh {
 
   #drop(peer: Peer, reason: LeftReason): void {
     if (!this.members.delete(peer.key)) return;
-    peer.stopTimer();
     if (this.isPresent(peer)) this.#present.delete(peer.userId);
-    peer.disconnect();
-    peer.link?.close(new SheetbendError("member_gone", "The member is gone."));
+    peer.close("member_gone");
     this.#port.left(peer, reason);
   }
 

@@ -35,149 +35,138 @@ export interface NegotiationPort {
 /** Candidates kept in each direction until they can be used; more are dropped. Chromium gathers about 30 at most. */
 const CANDIDATES_MAX = 128;
 
-export class Negotiation {
-  /** Whether this side gives way when offers collide. */
-  polite: boolean;
-  readonly #connection: NegotiatedConnection;
-  readonly #port: NegotiationPort;
-  #paused = true;
-  #holdsCandidates = false;
-  #offerDue = false;
-  #makingOffer = false;
-  #ignoreOffer = false;
-  #isSettingRemoteAnswerPending = false;
-  readonly #early: RTCIceCandidateInit[] = [];
-  #unsent: RTCIceCandidateInit[] = [];
+export type Negotiation = ReturnType<typeof createNegotiation>;
 
-  constructor(connection: NegotiatedConnection, polite: boolean, port: NegotiationPort) {
-    this.#connection = connection;
-    this.polite = polite;
-    this.#port = port;
-    connection.onnegotiationneeded = () => this.#offer();
-    connection.onicecandidate = ({ candidate }) => {
-      if (!candidate) this.#found(this.#endOfCandidates());
-      else if (candidate.candidate) this.#found(candidate.toJSON());
-    };
-  }
+export function createNegotiation(connection: NegotiatedConnection, polite: boolean, port: NegotiationPort) {
+  let isPaused = true;
+  let holdsCandidates = false;
+  let isOfferDue = false;
+  let isMakingOffer = false;
+  let ignoresOffer = false;
+  let isSettingRemoteAnswerPending = false;
+  const early: RTCIceCandidateInit[] = [];
+  const unsent: RTCIceCandidateInit[] = [];
 
-  get paused(): boolean {
-    return this.#paused;
-  }
+  const negotiation = {
+    /** Whether this side gives way when offers collide. */
+    polite,
 
-  /** Whether what is sent now arrives soon, candidates included. */
-  get isReachable(): boolean {
-    return !this.#paused && !this.#holdsCandidates;
-  }
+    /** Whether what is sent now arrives soon, candidates included. */
+    get isReachable(): boolean {
+      return !isPaused && !holdsCandidates;
+    },
 
-  /** Sends nothing until `resume`. */
-  pause(): void {
-    this.#paused = true;
-  }
+    /** Sends nothing until `resume`. */
+    pause(): void {
+      isPaused = true;
+    },
 
-  /** Keeps candidates back until `releaseCandidates`: nothing repeats one that is lost, as `resume` repeats an offer. */
-  holdCandidates(): void {
-    this.#holdsCandidates = true;
-  }
+    /** Keeps candidates back until `releaseCandidates`: nothing repeats one that is lost, as `resume` repeats an offer. */
+    holdCandidates(): void {
+      holdsCandidates = true;
+    },
 
-  releaseCandidates(): void {
-    this.#holdsCandidates = false;
-    if (!this.#paused) this.#sendFoundCandidates();
-  }
+    releaseCandidates(): void {
+      holdsCandidates = false;
+      if (!isPaused) sendFoundCandidates();
+    },
 
-  /** The peer can be reached, again or for the first time. */
-  resume(): void {
-    this.#paused = false;
-    this.#ignoreOffer = false;
-    const { signalingState } = this.#connection;
-    if (signalingState === "have-local-offer") this.#sendLocalDescription();
-    else if (this.#offerDue && signalingState === "stable") this.#offer();
-    this.#sendFoundCandidates();
-  }
+    /** The peer can be reached, again or for the first time. */
+    resume(): void {
+      isPaused = ignoresOffer = false;
+      const { signalingState } = connection;
+      if (signalingState === "have-local-offer") sendLocalDescription();
+      else if (isOfferDue && signalingState === "stable") offer();
+      sendFoundCandidates();
+    },
+
+    receive,
+
+    /** Applies a candidate, or keeps it until there is a description that it can belong to. */
+    addCandidate(candidate: RTCIceCandidateInit): void {
+      if (connection.remoteDescription) apply(candidate);
+      else if (!ignoresOffer) keep(early, candidate);
+    },
+  };
+
+  connection.onnegotiationneeded = offer;
+  connection.onicecandidate = ({ candidate }) => {
+    if (candidate?.candidate !== "") found(candidate?.toJSON() ?? endOfCandidates());
+  };
 
   /** Applies what the peer sent; nonsense is dropped. */
-  async receive(description: PeerDescription): Promise<void> {
-    const connection = this.#connection;
-    const readyForOffer =
-      !this.#makingOffer && (connection.signalingState === "stable" || this.#isSettingRemoteAnswerPending);
-    const offerCollision = description.type === "offer" && !readyForOffer;
-    this.#ignoreOffer = !this.polite && offerCollision;
-    if (this.#ignoreOffer) return;
-    if (description.type === "offer") this.#paused = false; // Whoever offers can be reached.
-    this.#port.accepting(description);
+  async function receive(description: PeerDescription): Promise<void> {
+    const isOffer = description.type === "offer";
+    const isReady =
+      !isMakingOffer && (connection.signalingState === "stable" || isSettingRemoteAnswerPending);
+    ignoresOffer = isOffer && !isReady && !negotiation.polite;
+    if (ignoresOffer) return;
+    if (isOffer) isPaused = false; // Whoever offers can be reached.
+    port.accepting(description);
+    isSettingRemoteAnswerPending = !isOffer;
     try {
-      await this.#setRemoteDescription(description);
-      if (description.type === "offer") await this.#answer();
+      await connection.setRemoteDescription(description);
     } catch {
-      // A stranger's description that can't be applied, or a connection that was closed meanwhile.
+      return; // A stranger's description that can't be applied, or a connection that was closed meanwhile.
+    } finally {
+      isSettingRemoteAnswerPending = false;
     }
+    early.splice(0).forEach(apply);
+    if (!isOffer) return;
+    await describe();
+    sendFoundCandidates();
   }
 
-  /** Applies a candidate, or keeps it until there is a description that it can belong to. */
-  async addCandidate(candidate: RTCIceCandidateInit): Promise<void> {
-    if (this.#connection.remoteDescription) return this.#apply(candidate);
-    if (!this.#ignoreOffer && this.#early.length < CANDIDATES_MAX) this.#early.push(candidate);
+  async function offer(): Promise<void> {
+    isOfferDue = isPaused;
+    if (isPaused) return;
+    isMakingOffer = true;
+    await describe();
+    isMakingOffer = false;
   }
 
-  async #offer(): Promise<void> {
-    if (this.#paused) {
-      this.#offerDue = true;
-      return;
-    }
-    this.#offerDue = false;
+  /** Makes and sends what the other end waits for: an offer, or the answer to its own. */
+  async function describe(): Promise<void> {
+    isOfferDue = false; // What an answer leaves to be negotiated, the browser says again once it is stable.
     try {
-      this.#makingOffer = true;
-      await this.#connection.setLocalDescription();
-      this.#sendLocalDescription();
+      await connection.setLocalDescription();
+      sendLocalDescription();
     } catch {
       // Closed meanwhile.
-    } finally {
-      this.#makingOffer = false;
     }
   }
 
-  async #answer(): Promise<void> {
-    await this.#connection.setLocalDescription();
-    this.#offerDue = false; // What is still to be negotiated, the browser says again now that it is stable.
-    this.#sendLocalDescription();
-    this.#sendFoundCandidates();
-  }
-
-  async #setRemoteDescription({ type, sdp }: PeerDescription): Promise<void> {
+  async function apply(candidate: RTCIceCandidateInit): Promise<void> {
     try {
-      this.#isSettingRemoteAnswerPending = type === "answer";
-      await this.#connection.setRemoteDescription({ type, sdp });
-    } finally {
-      this.#isSettingRemoteAnswerPending = false;
-    }
-    for (const candidate of this.#early.splice(0)) this.#apply(candidate);
-  }
-
-  async #apply(candidate: RTCIceCandidateInit): Promise<void> {
-    try {
-      await this.#connection.addIceCandidate(candidate);
+      await connection.addIceCandidate(candidate);
     } catch {
       // Of an offer that was ignored or rolled back, or nonsense.
     }
   }
 
-  #sendLocalDescription(): void {
-    const description = this.#connection.localDescription;
-    if (description && !this.#paused) this.#port.sendDescription(description);
+  function sendLocalDescription(): void {
+    const { localDescription } = connection;
+    if (localDescription && !isPaused) port.sendDescription(localDescription);
   }
 
-  #sendFoundCandidates(): void {
-    for (const candidate of this.#unsent.splice(0)) this.#port.sendCandidate(candidate);
+  function sendFoundCandidates(): void {
+    unsent.splice(0).forEach(port.sendCandidate);
   }
 
   /** Browsers tell the end of all by null, which says nothing of whose end it is (RFC 8838, section 8.2). */
-  #endOfCandidates(): RTCIceCandidateInit {
-    const [, usernameFragment = null] =
-      this.#connection.localDescription?.sdp.match(/^a=ice-ufrag:(\S+)/m) ?? [];
+  function endOfCandidates(): RTCIceCandidateInit {
+    const [, usernameFragment = null] = connection.localDescription?.sdp.match(/^a=ice-ufrag:(\S+)/m) ?? [];
     return { candidate: "", sdpMid: "0", sdpMLineIndex: 0, usernameFragment };
   }
 
-  #found(candidate: RTCIceCandidateInit): void {
-    if (!this.#paused && !this.#holdsCandidates) this.#port.sendCandidate(candidate);
-    else if (this.#unsent.length < CANDIDATES_MAX) this.#unsent.push(candidate);
+  function found(candidate: RTCIceCandidateInit): void {
+    if (negotiation.isReachable) port.sendCandidate(candidate);
+    else keep(unsent, candidate);
   }
+
+  return negotiation;
+}
+
+function keep(candidates: RTCIceCandidateInit[], candidate: RTCIceCandidateInit): void {
+  if (candidates.length < CANDIDATES_MAX) candidates.push(candidate);
 }

@@ -9,7 +9,7 @@ import type { MemberConnection } from "./api.js";
 import { DataChannels } from "./data-channels.js";
 import type { ConnectionStats, Environment } from "./environment.js";
 import { Mending } from "./mending.js";
-import { Negotiation } from "./negotiation.js";
+import { createNegotiation } from "./negotiation.js";
 import { fingerprintOf, labelOf, type PeerDescription } from "./peer-messages.js";
 
 /**
@@ -51,361 +51,321 @@ const RESTART_WELL_MS = 30_000;
 /** How long a newcomer leaves the first offer to the other side, who makes one at once if it can. */
 const FIRST_OFFER_AFTER_MS = 1000;
 
-export class Pair {
-  readonly #negotiation: Negotiation;
-  readonly #connection: RTCPeerConnection;
-  readonly #environment: Environment;
-  readonly #port: PairPort;
-  readonly #sent = new Map<MediaStreamTrack, { sender: RTCRtpSender; stream: MediaStream }>();
-  #channels: DataChannels | null = null;
-  #isOpen = false;
-  #labels: PeerDescription["labels"] = null;
+export type Pair = ReturnType<typeof createPair>;
+
+/** @throws whatever the browser throws when it can't make one more peer connection */
+export function createPair(
+  environment: Environment,
+  configuration: RTCConfiguration,
+  opening: Opening,
+  polite: boolean,
+  port: PairPort,
+) {
+  const connection = new environment.RTCPeerConnection(configuration);
+  const sent = new Map<MediaStreamTrack, { sender: RTCRtpSender; stream: MediaStream }>();
   /** Whose direction was narrowed because the other end may not send. */
-  readonly #refused = new Set<RTCRtpTransceiver>();
-  #receives = true;
+  const refused = new Set<RTCRtpTransceiver>();
+  let channels: DataChannels | null = null;
+  let labels: PeerDescription["labels"] = null;
+  let isReceiving = true;
   /** For tracks that come without a stream. */
-  #looseTracks: MediaStream | null = null;
+  let looseTracks: MediaStream | null = null;
   /** Of the other end's certificate, from its first description on. */
-  #peerFingerprint = "";
-  #wasConnected = false;
-  #ended = false;
-  readonly #mending: Mending;
+  let peerFingerprint = "";
+  let wasConnected = false;
+  let hasEnded = false;
   /** A restart of ours isn't answered yet. */
-  #isRestarting = false;
+  let isRestarting = false;
   /** Nothing comes through, whatever the browser says. */
-  #isSilent = false;
-  #restartedWellAt = Number.NEGATIVE_INFINITY;
-  #offerTimer = 0;
+  let isSilent = false;
+  let restartedWellAt = -RESTART_WELL_MS;
+  let offerTimer = 0;
 
-  /** @throws whatever the browser throws when it can't make one more peer connection */
-  constructor(
-    environment: Environment,
-    configuration: RTCConfiguration,
-    opening: Opening,
-    polite: boolean,
-    port: PairPort,
-  ) {
-    this.#environment = environment;
-    this.#port = port;
-    this.#connection = new environment.RTCPeerConnection(configuration);
-    this.#negotiation = new Negotiation(this.#connection, polite, {
-      sendDescription: (description) => this.#sendDescription(description),
-      sendCandidate: port.sendCandidate,
-      accepting: (description) => this.#prepareFor(description),
-    });
-    this.#connection.ontrack = (event) => this.#receiveTrack(event);
-    this.#connection.onsignalingstatechange = () => this.#tidy();
-    this.#connection.onconnectionstatechange = () => this.#changed();
-    this.#mending = new Mending(
-      environment,
-      () => this.#negotiation.polite,
-      () => this.#restart(),
-    );
-    this.#open(opening);
+  const negotiation = createNegotiation(connection, polite, { ...port, accepting });
+  const mending = new Mending(environment, () => negotiation.polite, restart);
+  connection.ontrack = receiveTrack;
+  connection.onsignalingstatechange = tidy;
+  connection.onconnectionstatechange = changed;
+  // Where we have described ourselves meanwhile, it has begun.
+  const beginLate = () => connection.localDescription || begin();
+  if (opening === "wait") offerTimer = environment.setTimeout(beginLate, FIRST_OFFER_AFTER_MS);
+  else begin();
+
+  function begin(): void {
+    if (opening !== "plain") openChannels();
+    else for (const kind of ["audio", "video"]) connection.addTransceiver(kind, { direction: "recvonly" });
+    negotiation.resume();
   }
 
-  /** As `Member.connection`. */
-  get state(): MemberConnection {
-    switch (this.#connection.connectionState) {
-      case "connected":
-        return "connected";
-      case "disconnected":
-        return "reconnecting";
-      case "failed":
-      case "closed":
-        return "failed";
-      default:
-        return this.#wasConnected ? "reconnecting" : "connecting";
-    }
+  // Health.
+
+  function changed(): void {
+    if (hasEnded) return;
+    wasConnected ||= connection.connectionState === "connected";
+    port.changed();
+    const { connectionState, sctp } = connection; // Not before: the owner may have closed it.
+    // Chromium leaves `iceConnectionState` at `disconnected` when all is lost.
+    // A failure of DTLS is beyond repair (RFC 8829 has no way to restart it).
+    if (connectionState === "failed" && sctp?.transport.state === "failed") end();
+    else if (connectionState === "disconnected" || connectionState === "failed") mending.begin();
+    else if (isWell()) mending.end();
   }
 
-  /** Whether signalling is held back, because nobody knows under which id the other end can be reached. */
-  get paused(): boolean {
-    return this.#negotiation.paused;
+  function isWell(): boolean {
+    return connection.connectionState === "connected" && !isSilent;
   }
 
-  /** Whether an offer of ours is out. */
-  get awaitsAnswer(): boolean {
-    return this.#connection.signalingState === "have-local-offer";
+  /** What was tried in vain is worth another try, unless it goes out just now. */
+  function reachable(): void {
+    if (isRestarting) mending.postpone();
+    else if (!isWell()) mending.hurry();
   }
 
-  pause(): void {
-    this.#environment.clearTimeout(this.#offerTimer);
-    this.#negotiation.pause();
-  }
-
-  /** While the server can't be reached, and nobody knows whether the session will go on. */
-  holdCandidates(): void {
-    this.#negotiation.holdCandidates();
-  }
-
-  releaseCandidates(): void {
-    this.#negotiation.releaseCandidates();
-    this.#reachable();
-  }
-
-  /** The other end can be reached again. */
-  resume(polite: boolean): void {
-    this.#negotiation.polite = polite;
-    this.#negotiation.resume();
-    this.#reachable();
-  }
-
-  receive(description: PeerDescription): void {
-    if (description.type === "offer") this.#mending.postpone();
-    this.#negotiation.receive(description);
-  }
-
-  addCandidate(candidate: RTCIceCandidateInit): void {
-    this.#negotiation.addCandidate(candidate);
-  }
-
-  /** Whether a description comes from another peer connection than the one this is connected to. */
-  isFromAnother({ sdp }: PeerDescription): boolean {
-    return this.#peerFingerprint !== "" && this.#peerFingerprint !== fingerprintOf(sdp);
-  }
-
-  /** Uses other ICE servers from the next restart on. */
-  configure(configuration: RTCConfiguration): void {
-    try {
-      this.#connection.setConfiguration(configuration);
-    } catch {
-      // The server named something this browser refuses; what worked so far stays.
-    }
-  }
-
-  /** Whether the data channels are open. */
-  get isOpen(): boolean {
-    return this.#isOpen;
-  }
-
-  /** Whether they take more. */
-  get isReady(): boolean {
-    return this.#channels?.isReady ?? false;
-  }
-
-  send(frame: Uint8Array<ArrayBuffer>, lossy: boolean): void {
-    this.#channels?.send(frame, lossy);
-  }
-
-  /** The link says whether anything comes through. */
-  silent(isSilent: boolean): void {
-    if (this.#isSilent === isSilent) return;
-    this.#isSilent = isSilent;
-    if (isSilent) this.#mending.begin(RESTART_AFTER_SILENCE_MS);
-    else if (this.#isWell) this.#mending.end();
-  }
-
-  /** The network has changed: what works may end, and what didn't may work. */
-  networkChanged(): void {
-    const now = this.#environment.now();
-    if (this.#isWell && now - this.#restartedWellAt < RESTART_WELL_MS) return;
-    this.#restartedWellAt = now;
-    this.#mending.hurry();
-  }
-
-  /** Whether media and data go through a TURN server. */
-  async isTurned(): Promise<boolean> {
-    const stats: Map<string, ConnectionStats> = new Map(await this.#connection.getStats());
-    const types = [...stats.values()].flatMap(({ type, selectedCandidatePairId }) => {
-      const pair = type === "transport" && stats.get(`${selectedCandidatePairId}`);
-      return pair ? [pair.localCandidateId, pair.remoteCandidateId] : [];
-    });
-    return types.some((id) => stats.get(`${id}`)?.candidateType === "relay");
-  }
-
-  /** Whether the other end's tracks are taken. What is not taken is negotiated away, so that it isn't sent either. */
-  setReceiving(receives: boolean): void {
-    if (this.#receives === receives) return;
-    this.#receives = receives;
-    if (!receives) {
-      for (const transceiver of this.#connection.getTransceivers()) this.#refuse(transceiver);
-      return;
-    }
-    for (const transceiver of this.#refused) {
-      if (transceiver.direction === "sendonly") transceiver.direction = "sendrecv";
-      else if (transceiver.direction === "inactive") transceiver.direction = "recvonly";
-    }
-    this.#refused.clear();
-  }
-
-  /** Does nothing if the track is being sent already. */
-  addTrack(track: MediaStreamTrack, stream: MediaStream): void {
-    if (this.#sent.has(track)) return;
-    this.#sent.set(track, { sender: addTrack(this.#connection, track, stream), stream });
-  }
-
-  removeTrack(track: MediaStreamTrack): void {
-    const sent = this.#sent.get(track);
-    if (!sent) return;
-    this.#sent.delete(track);
-    const transceiver = this.#connection.getTransceivers().find(({ sender }) => sender === sent.sender);
-    this.#connection.removeTrack(sent.sender);
-    if (transceiver?.currentDirection === "sendonly") transceiver.stop();
-  }
-
-  /** Without renegotiation where the browser allows it, with it elsewhere. */
-  async replaceTrack(oldTrack: MediaStreamTrack, newTrack: MediaStreamTrack): Promise<void> {
-    const sent = this.#sent.get(oldTrack);
-    if (!sent) return;
-    this.#sent.delete(oldTrack);
-    this.#sent.set(newTrack, sent);
-    try {
-      await sent.sender.replaceTrack(newTrack);
-    } catch {
-      this.removeTrack(newTrack);
-      this.addTrack(newTrack, sent.stream);
-    }
-  }
-
-  getStats(): Promise<RTCStatsReport> {
-    return this.#connection.getStats();
+  function restart(): void {
+    if (!negotiation.isReachable) return;
+    isRestarting = true;
+    connection.restartIce();
   }
 
   /** Ends it without another word to its owner. */
-  close(): void {
-    this.#ended = true;
-    this.#isOpen = false;
-    this.#mending.end();
-    this.#environment.clearTimeout(this.#offerTimer);
-    this.#connection.close();
+  function close(): void {
+    hasEnded = true;
+    mending.end();
+    environment.clearTimeout(offerTimer);
+    connection.close();
   }
 
-  #open(opening: Opening): void {
-    if (opening === "wait") {
-      this.#offerTimer = this.#environment.setTimeout(() => this.#open("offer"), FIRST_OFFER_AFTER_MS);
-      return;
-    }
-    if (opening === "offer") this.#openChannels();
-    else
-      for (const kind of ["audio", "video"]) this.#connection.addTransceiver(kind, { direction: "recvonly" });
-    this.#negotiation.resume();
+  function end(): void {
+    if (hasEnded) return;
+    close();
+    port.ended();
   }
 
-  #openChannels(): void {
-    if (this.#channels) return;
-    this.#mending.begin(RESTART_AFTER_CONNECTING_MS);
-    this.#channels = new DataChannels(this.#connection, {
-      opened: () => this.#opened(),
-      frame: (frame) => this.#ended || this.#port.frame(frame),
-      ready: () => this.#ended || this.#port.ready(),
-      closed: () => this.#end(),
+  // Negotiation.
+
+  function accepting(description: PeerDescription): void {
+    peerFingerprint ||= fingerprintOf(description.sdp);
+    labels = description.labels;
+    // Who has no labels is of another kind, and wouldn't know what to do with the channels.
+    if (labels) openChannels();
+  }
+
+  function openChannels(): void {
+    if (channels) return;
+    mending.begin(RESTART_AFTER_CONNECTING_MS);
+    channels = new DataChannels(connection, {
+      opened,
+      frame: (frame) => hasEnded || port.frame(frame),
+      ready: () => hasEnded || port.ready(),
+      closed: end,
     });
   }
 
-  #opened(): void {
-    this.#isOpen = true;
-    const ice = this.#connection.sctp?.transport.iceTransport;
+  function opened(): void {
+    const ice = connection.sctp?.transport.iceTransport;
     if (ice)
       ice.onselectedcandidatepairchange = () => {
-        this.#mending.settle();
-        this.#port.rerouted();
+        mending.settle();
+        port.rerouted();
       };
-    this.#port.opened();
-  }
-
-  #prepareFor(description: PeerDescription): void {
-    this.#peerFingerprint ||= fingerprintOf(description.sdp);
-    this.#labels = description.labels;
-    // Who has no labels is of another kind, and wouldn't know what to do with the channels.
-    if (description.labels) this.#openChannels();
-  }
-
-  #sendDescription(description: RTCSessionDescription): void {
-    this.#environment.clearTimeout(this.#offerTimer);
-    this.#port.sendDescription(description);
+    port.opened();
   }
 
   /**
    * Stops what neither side uses any more, so that its place in the session description can be used again. Chromium
    * needs 5 kB for a video: after a dozen screens shown and gone the description would outgrow `messageBytes`.
    */
-  #tidy(): void {
-    if (this.#connection.signalingState !== "stable") return;
-    this.#isRestarting = false;
-    if (!this.#channels) return;
-    const transceivers = this.#connection.getTransceivers();
+  function tidy(): void {
+    if (connection.signalingState !== "stable") return;
+    isRestarting = false;
+    if (!channels) return;
+    const transceivers = connection.getTransceivers();
     for (const transceiver of transceivers) {
       const isIdle = transceiver.currentDirection === "inactive" && !transceiver.sender.track;
-      if (isIdle && !this.#refused.has(transceiver)) transceiver.stop();
+      if (isIdle && !refused.has(transceiver)) transceiver.stop();
     }
     // The other end may have stopped one in the moment in which we began to use it.
-    const live = transceivers.filter(({ direction }) => direction !== "stopped").map(({ sender }) => sender);
-    for (const [track, { sender, stream }] of [...this.#sent]) {
-      if (live.includes(sender)) continue;
-      this.#sent.delete(track);
-      this.addTrack(track, stream);
+    for (const [track, { sender, stream }] of [...sent]) {
+      const isIts = (transceiver: RTCRtpTransceiver) =>
+        transceiver.sender === sender && transceiver.direction !== "stopped";
+      if (transceivers.some(isIts)) continue;
+      sent.delete(track);
+      addTrack(track, stream);
     }
   }
 
-  #refuse(transceiver: RTCRtpTransceiver): void {
+  // Tracks.
+
+  function receiveTrack({ track, streams, transceiver }: RTCTrackEvent): void {
+    if (hasEnded) return;
+    if (!isReceiving) {
+      refuse(transceiver);
+      return;
+    }
+    for (const stream of streams.length > 0 ? streams : [loose(track)])
+      port.track(track, stream, labelOf(labels, stream.id));
+  }
+
+  function loose(track: MediaStreamTrack): MediaStream {
+    looseTracks ??= new environment.MediaStream();
+    looseTracks.addTrack(track);
+    return looseTracks;
+  }
+
+  function refuse(transceiver: RTCRtpTransceiver): void {
     if (transceiver.direction === "sendrecv") transceiver.direction = "sendonly";
     else if (transceiver.direction === "recvonly") transceiver.direction = "inactive";
     else return;
-    this.#refused.add(transceiver);
+    refused.add(transceiver);
   }
 
-  #receiveTrack({ track, streams, transceiver }: RTCTrackEvent): void {
-    if (this.#ended) return;
-    if (!this.#receives) {
-      this.#refuse(transceiver);
-      return;
+  /** Does nothing if the track is being sent already. */
+  function addTrack(track: MediaStreamTrack, stream: MediaStream): void {
+    if (!sent.has(track)) sent.set(track, { sender: senderOf(track, stream), stream });
+  }
+
+  function senderOf(track: MediaStreamTrack, stream: MediaStream): RTCRtpSender {
+    try {
+      return connection.addTrack(track, stream);
+    } catch {
+      // Chromium would use an idle transceiver again, finds that it is being stopped, and gives up.
+      return connection.addTransceiver(track, { streams: [stream] }).sender;
     }
-    for (const stream of streams.length > 0 ? streams : [this.#loose(track)]) {
-      this.#port.track(track, stream, labelOf(this.#labels, stream.id));
-    }
   }
 
-  #loose(track: MediaStreamTrack): MediaStream {
-    this.#looseTracks ??= new this.#environment.MediaStream();
-    this.#looseTracks.addTrack(track);
-    return this.#looseTracks;
+  function removeTrack(track: MediaStreamTrack): void {
+    const sender = sent.get(track)?.sender;
+    if (!sender) return;
+    sent.delete(track);
+    connection.removeTrack(sender);
+    for (const transceiver of connection.getTransceivers())
+      if (transceiver.sender === sender && transceiver.currentDirection === "sendonly") transceiver.stop();
   }
 
-  #changed(): void {
-    if (this.#ended) return;
-    this.#wasConnected ||= this.state === "connected";
-    this.#port.changed();
-    this.#mend();
-  }
+  return {
+    /** As `Member.connection`. */
+    get state(): MemberConnection {
+      const { connectionState } = connection;
+      if (connectionState === "connected") return "connected";
+      if (connectionState === "failed" || connectionState === "closed") return "failed";
+      return wasConnected || connectionState === "disconnected" ? "reconnecting" : "connecting";
+    },
 
-  /** What was tried in vain is worth another try, unless it goes out just now. */
-  #reachable(): void {
-    if (this.#isRestarting) this.#mending.postpone();
-    else if (!this.#isWell) this.#mending.hurry();
-  }
+    /** Whether an offer of ours is out. */
+    get awaitsAnswer(): boolean {
+      return connection.signalingState === "have-local-offer";
+    },
 
-  #restart(): void {
-    if (!this.#negotiation.isReachable) return;
-    this.#isRestarting = true;
-    this.#connection.restartIce();
-  }
+    /** Whether the data channels take more. */
+    get isReady(): boolean {
+      return channels?.isReady ?? false;
+    },
 
-  get #isWell(): boolean {
-    return this.#connection.connectionState === "connected" && !this.#isSilent;
-  }
+    /** Nobody knows under which id the other end can be reached: holds signalling back. */
+    pause(): void {
+      environment.clearTimeout(offerTimer);
+      negotiation.pause();
+    },
 
-  /** Judges by `connectionState`: Chromium leaves `iceConnectionState` at `disconnected` when all is lost. */
-  #mend(): void {
-    const { connectionState, sctp } = this.#connection;
-    // A failure of DTLS is beyond repair (RFC 8829 has no way to restart it).
-    if (connectionState === "failed" && sctp?.transport.state === "failed") this.#end();
-    else if (connectionState === "disconnected" || connectionState === "failed") this.#mending.begin();
-    else if (this.#isWell) this.#mending.end();
-  }
+    /** The other end can be reached again. */
+    resume(polite: boolean): void {
+      negotiation.polite = polite;
+      negotiation.resume();
+      reachable();
+    },
 
-  #end(): void {
-    if (this.#ended) return;
-    this.close();
-    this.#port.ended();
-  }
-}
+    /** While the server can't be reached, and nobody knows whether the session will go on. */
+    holdCandidates: negotiation.holdCandidates,
 
-function addTrack(connection: RTCPeerConnection, track: MediaStreamTrack, stream: MediaStream): RTCRtpSender {
-  try {
-    return connection.addTrack(track, stream);
-  } catch {
-    // Chromium would use an idle transceiver again, finds that it is being stopped, and gives up.
-    return connection.addTransceiver(track, { streams: [stream] }).sender;
-  }
+    releaseCandidates(): void {
+      negotiation.releaseCandidates();
+      reachable();
+    },
+
+    receive(description: PeerDescription): void {
+      if (description.type === "offer") mending.postpone();
+      negotiation.receive(description);
+    },
+
+    addCandidate: negotiation.addCandidate,
+
+    /** Whether a description comes from another peer connection than the one this is connected to. */
+    isFromAnother({ sdp }: PeerDescription): boolean {
+      return peerFingerprint !== "" && peerFingerprint !== fingerprintOf(sdp);
+    },
+
+    /** Uses other ICE servers from the next restart on. */
+    configure(configuration: RTCConfiguration): void {
+      try {
+        connection.setConfiguration(configuration);
+      } catch {
+        // The server named something this browser refuses; what worked so far stays.
+      }
+    },
+
+    send(frame: Uint8Array<ArrayBuffer>, lossy: boolean): void {
+      channels?.send(frame, lossy);
+    },
+
+    /** The link says whether anything comes through. */
+    silent(silent: boolean): void {
+      if (isSilent === silent) return;
+      isSilent = silent;
+      if (isSilent) mending.begin(RESTART_AFTER_SILENCE_MS);
+      else if (isWell()) mending.end();
+    },
+
+    /** The network has changed: what works may end, and what didn't may work. */
+    networkChanged(): void {
+      const now = environment.now();
+      if (isWell() && now - restartedWellAt < RESTART_WELL_MS) return;
+      restartedWellAt = now;
+      mending.hurry();
+    },
+
+    /** Whether media and data go through a TURN server. */
+    async isTurned(): Promise<boolean> {
+      const stats: ReadonlyMap<string | undefined, ConnectionStats> = await connection.getStats();
+      const isRelayed = (id?: string) => stats.get(id)?.candidateType === "relay";
+      return [...stats.values()].some(({ selectedCandidatePairId }) => {
+        const pair = stats.get(selectedCandidatePairId);
+        return isRelayed(pair?.localCandidateId) || isRelayed(pair?.remoteCandidateId);
+      });
+    },
+
+    /** Whether the other end's tracks are taken. What is not taken is negotiated away, so that it isn't sent either. */
+    setReceiving(receives: boolean): void {
+      if (isReceiving === receives) return;
+      isReceiving = receives;
+      if (!receives) {
+        connection.getTransceivers().forEach(refuse);
+        return;
+      }
+      for (const transceiver of refused) {
+        if (transceiver.direction === "sendonly") transceiver.direction = "sendrecv";
+        else if (transceiver.direction === "inactive") transceiver.direction = "recvonly";
+      }
+      refused.clear();
+    },
+
+    addTrack,
+    removeTrack,
+
+    /** Without renegotiation where the browser allows it, with it elsewhere. */
+    async replaceTrack(oldTrack: MediaStreamTrack, newTrack: MediaStreamTrack): Promise<void> {
+      const given = sent.get(oldTrack);
+      if (!given) return;
+      sent.delete(oldTrack);
+      sent.set(newTrack, given);
+      try {
+        await given.sender.replaceTrack(newTrack);
+      } catch {
+        removeTrack(newTrack);
+        addTrack(newTrack, given.stream);
+      }
+    },
+
+    getStats: () => connection.getStats(),
+    close,
+  };
 }

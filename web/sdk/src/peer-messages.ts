@@ -22,20 +22,19 @@ const DEFAULT_LABEL = "camera";
 const ID_CHARS_MAX = 256;
 
 /** The `sdp` of an offer or answer. A plain string, which some beginners' clients send, takes the message's type. */
-export function decodeDescription(type: string, value: unknown): PeerDescription | null {
+export function decodeDescription(type: PeerDescription["type"], value: unknown): PeerDescription | null {
   const fields = isString(value) ? { type, sdp: value } : value;
-  if (!isObject(fields) || fields.type !== type || (type !== "offer" && type !== "answer")) return null;
+  if (!isObject(fields) || fields.type !== type) return null;
   const { sdp, streams, tag } = fields;
   return isString(sdp) ? { type, sdp, labels: decodeLabels(streams), tag } : null;
 }
 
 function decodeLabels(streams: unknown): ReadonlyMap<string, string> | null {
-  if (!isObject(streams)) return null;
-  const labels = new Map<string, string>();
-  for (const [id, label] of Object.entries(streams).slice(0, STREAMS_MAX)) {
-    if (id.length <= ID_CHARS_MAX && isLabel(label)) labels.set(id, label);
-  }
-  return labels;
+  return isObject(streams) ? new Map(Object.entries(streams).slice(0, STREAMS_MAX).filter(isLabelled)) : null;
+}
+
+function isLabelled(entry: [string, unknown]): entry is [string, string] {
+  return entry[0].length <= ID_CHARS_MAX && isLabel(entry[1]);
 }
 
 /** Whether `label` can name a stream: 1 to 64 characters. */
@@ -65,6 +64,5 @@ export function decodeCandidate(value: unknown): RTCIceCandidateInit | null {
  * (RFC 8122). One peer connection keeps one certificate for life.
  */
 export function fingerprintOf(sdp: string | undefined): string {
-  const lines = sdp?.match(/^a=fingerprint:.*$/gm) ?? [];
-  return [...new Set(lines.map((line) => line.trim().toLowerCase()))].sort().join();
+  return [...new Set(sdp?.toLowerCase().match(/^a=fingerprint:.*\S/gm))].sort().join();
 }

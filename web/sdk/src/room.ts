@@ -9,7 +9,6 @@ import type {
   Room,
   RoomEvents,
   RoomState,
-  Self,
 } from "./api.js";
 import { sha256 } from "./bytes.js";
 import { MESSAGE_TARGETS_MAX } from "./codes.js";
@@ -23,7 +22,6 @@ import {
   type Forwarded,
   type IceServers,
   isString,
-  type MemberRecord,
   type Moderate,
   type MuteRequested,
   type Refused,
@@ -36,11 +34,10 @@ import {
   type UserUpdated,
   type Welcome,
 } from "./messages.js";
-import type { Peer } from "./peer.js";
+import { type Peer, personOf } from "./peer.js";
 import { Publisher } from "./publisher.js";
 import { fullJitter } from "./reconnect-policy.js";
 import { createRequests, NOWHERE, type Request } from "./requests.js";
-import { permissions } from "./rights.js";
 import { createSignalling } from "./signalling.js";
 
 /** No promise waits for signalling: a target that is gone is told by `user-left` too. */
@@ -71,7 +68,6 @@ export function enterRoom(
 ): void {
   const { room: id, name = "", attributes = {}, secret = null, token, signal: abortSignal } = options;
   const policy = options.reconnect ?? fullJitter({ random: environment.random });
-  let configuration: RTCConfiguration = {};
   let publicKey: string | undefined;
   let isRelayOnly = options.relayOnly;
   let joinRef = "";
@@ -125,7 +121,7 @@ export function enterRoom(
     ...emitter,
     id,
     state: "connected",
-    self: selfOf({ userId: "", name, attributes }),
+    self: personOf({ userId: "", name, attributes }),
     members: mesh.members,
     get publications() {
       return publisher.publications;
@@ -218,11 +214,10 @@ export function enterRoom(
   }
 
   function configure({ iceServers }: Welcome | IceServers): void {
-    configuration = {
+    mesh.configure({
       iceServers: options.iceServers ?? reachable(iceServers, url),
       iceTransportPolicy: isRelayOnly ? "relay" : "all",
-    };
-    mesh.configure(configuration);
+    });
   }
 
   /** This session isn't in the room: enters it. */
@@ -276,8 +271,8 @@ export function enterRoom(
   function enter(roster: Roster): void {
     const { you, members, access, waiting = [] } = roster;
     rejoins = 0;
-    room.self = selfOf(you);
-    mesh.enter(you.userId, members, configuration);
+    room.self = personOf(you);
+    mesh.enter(you.userId, members);
     lobby.replace(waiting);
     if (isOpen) {
       comeBack(roster);
@@ -329,7 +324,7 @@ export function enterRoom(
       mesh.updated(member);
       return;
     }
-    room.self = selfOf(member);
+    room.self = personOf(member);
     for (const peer of mesh.members.values()) review(peer);
     if (!room.self.can.has("moderate")) lobby.replace([]);
     emit("self", room.self);
@@ -465,11 +460,6 @@ export function enterRoom(
   }
 
   start();
-}
-
-function selfOf(record: MemberRecord): Self {
-  const { userId, name, attributes, muted = false, subject = null } = record;
-  return { userId, name, attributes, can: permissions(record), muted, subject };
 }
 
 /** The same with the host by which this page knows the server in place of `{host}`. */

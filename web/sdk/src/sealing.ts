@@ -82,7 +82,7 @@ export function createKeyPair(publicKey: Bytes, privateKey: CryptoKey) {
    * is refused, as its counters would begin again under the same keys, which lays them open.
    */
   async function agree({ roomId, ownId, otherId, otherKey, secret }: Agreement): Promise<Seal> {
-    if (secret === "") throw new SheetbendError("invalid_argument", "An empty secret is none: pass null.");
+    if (secret === "") throw new SheetbendError("invalid_argument", "An empty secret is none.");
     const theirKey = fromText(otherKey, KEY_BYTES);
     if (!theirKey || otherKey === key) throw refused("key");
     const isFirst = key < otherKey;

@@ -3,11 +3,11 @@
  * (PROTOCOL.md, "Resume"). Nothing is added to a message; where in the stream it stands is known by counting.
  */
 
+import { encoder } from "./bytes.js";
+
 /** What may wait for the server's acknowledgement; past these the session can't be resumed. */
 const KEPT_MESSAGES_MAX = 4096;
 const KEPT_BYTES_MAX = 4_194_304;
-
-const encoder = new TextEncoder();
 
 export type Stream = ReturnType<typeof createStream>;
 

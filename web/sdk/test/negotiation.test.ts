@@ -1,5 +1,5 @@
 import { beforeEach, expect, test } from "vitest";
-import { type NegotiatedConnection, Negotiation } from "../src/negotiation.js";
+import { createNegotiation, type NegotiatedConnection, type Negotiation } from "../src/negotiation.js";
 import type { PeerDescription } from "../src/peer-messages.js";
 import { settle } from "./fakes/clock.js";
 import { FakePeerConnection, type Network } from "./fakes/peer-connection.js";
@@ -12,7 +12,7 @@ class Side {
 
   constructor(network: Network, polite: boolean) {
     this.connection = new FakePeerConnection(network);
-    this.negotiation = new Negotiation(this.connection as unknown as NegotiatedConnection, polite, {
+    this.negotiation = createNegotiation(this.connection as unknown as NegotiatedConnection, polite, {
       sendDescription: ({ type, sdp }) => {
         if (type === "offer" || type === "answer") this.outbox.push({ type, sdp, labels: null });
       },

@@ -1,5 +1,5 @@
 import { beforeEach, expect, test, vi } from "vitest";
-import { type Opening, Pair, type PairPort } from "../src/pair.js";
+import { createPair, type Opening, type Pair, type PairPort } from "../src/pair.js";
 import { FakeChannel, type FakePeerConnection } from "./fakes/peer-connection.js";
 import { type Client, FakeStream, fakeStream, fakeTrack, World } from "./fakes/world.js";
 
@@ -32,7 +32,7 @@ beforeEach(() => {
 });
 
 function open(opening: Opening): [Pair, FakePeerConnection] {
-  const pair = new Pair(client.environment, {}, opening, true, port);
+  const pair = createPair(client.environment, {}, opening, true, port);
   const connection = client.connections[0];
   if (!connection) throw new Error("no peer connection");
   return [pair, connection];
