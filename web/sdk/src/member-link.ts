@@ -23,7 +23,7 @@ import { createLink } from "./link/link.js";
 import { NEVER } from "./link/path.js";
 import { bytesOf, decoder } from "./member-data.js";
 import { createStreamEnds, type StreamEnds } from "./member-stream.js";
-import type { SafetyWords } from "./sealing.js";
+import type { WordsStream } from "./sealing.js";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
@@ -72,11 +72,11 @@ interface Sent {
 
 export type MemberLink = ReturnType<typeof createMemberLink>;
 
-/** @param words begins the exchange of safety words; nothing where there has been one */
+/** @param words exchanges safety words on a stream; undefined where nothing is agreed yet */
 export function createMemberLink(
   environment: Environment,
   isFirst: boolean,
-  words: () => Promise<SafetyWords | null> | undefined,
+  words: (stream: WordsStream) => Promise<number[]> | undefined,
   port: MemberLinkPort,
 ) {
   let link = createLink({ isFirst });
@@ -323,23 +323,12 @@ export function createMemberLink(
   }
 
   /** Where another stands in between, it can't get the same words on both sides: it has this one try. */
-  async function exchangeWords({ readable, writable }: MemberStream): Promise<void> {
+  async function exchangeWords(stream: MemberStream): Promise<void> {
     try {
-      const exchange = await words();
-      if (!exchange) return;
-      const reader = readable.getReader();
-      const writer = writable.getWriter();
-      let message = await exchange.start();
-      for (;;) {
-        if (message) await writer.write(message);
-        if (exchange.words) break;
-        const { value = new Uint8Array() } = await reader.read();
-        message = await exchange.receive(value);
-      }
-      await writer.close();
-      port.words(exchange.words);
+      const agreed = await words(stream);
+      if (agreed) port.words(agreed);
     } catch {
-      // They broke the exchange: there are no words, and so nothing to trust.
+      // They broke the exchange, or it is over: there are no words, and so nothing to trust.
     }
   }
 

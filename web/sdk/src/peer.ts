@@ -80,7 +80,7 @@ export function createPeer(
   });
   const link =
     port &&
-    createMemberLink(environment, port.isFirst, () => channel()?.safetyWords(), {
+    createMemberLink(environment, port.isFirst, (stream) => channel()?.safetyWords(stream), {
       transmit(path, frame, lossy) {
         if (path === "relay") channel()?.send(frame, lossy);
         else peer.pair?.send(frame, lossy);

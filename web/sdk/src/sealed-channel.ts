@@ -7,7 +7,7 @@
  */
 
 import { SheetbendError } from "./errors.js";
-import type { Agreement, KeyPair, SafetyWords, Seal } from "./sealing.js";
+import type { Agreement, KeyPair, Seal, WordsStream } from "./sealing.js";
 
 /** What a channel tells its owner. */
 export interface ChannelPort {
@@ -105,9 +105,10 @@ export function createSealedChannel(keys: KeyPair, agreement: Agreement, port: C
     });
   }
 
-  /** Begins the exchange of safety words; null if there was one: a channel has one in its life. */
-  function safetyWords(): Promise<SafetyWords | null> {
-    return agreed.then((seal) => seal.safetyWords()).catch(() => null);
+  /** As `Seal.safetyWords`: a channel has them once in its life. */
+  async function safetyWords(stream: WordsStream): Promise<number[]> {
+    const seal = await agreed;
+    return seal.safetyWords(stream);
   }
 
   /** Neither sends nor takes anything any more. */

@@ -18,7 +18,8 @@
  * the same fixtures.
  */
 
-import { encoder, join, randomBytes, sha256 } from "./bytes.js";
+import type { MemberStream } from "./api.js";
+import { encoder, join, randomBytes, sha256, toHex } from "./bytes.js";
 import { SheetbendError } from "./errors.js";
 
 /** A sealed frame is longer than its content by a counter of 8 bytes and a tag of 16. */
@@ -40,8 +41,7 @@ const NONCE_BYTES = 32;
 const TAG_BYTES = 4 + 32;
 /** Two keys of 32, two ivs of 12, and the keys of tags and words, of 32: one after the other. */
 const KEYS_BYTES = 152;
-/** Kinds of messages in the exchange of words; the first is none that a byte can say. */
-const NOTHING = -1;
+/** Kinds of messages in the exchange of words. */
 const COMMIT = 1;
 const NONCE = 2;
 const REVEAL = 3;
@@ -118,6 +118,9 @@ export function createKeyPair(publicKey: Bytes, privateKey: CryptoKey) {
     agree,
   };
 }
+
+/** On which words are exchanged: each chunk that is read is one that was written. */
+export type WordsStream = Pick<MemberStream, "readable" | "writable">;
 
 /** What two members have agreed. `KeyPair.agree` makes it. */
 export type Seal = Awaited<ReturnType<typeof createSeal>>;
@@ -202,14 +205,45 @@ async function createSeal(output: Bytes, isFirst: boolean) {
   }
 
   /**
-   * Begins the exchange that gives both members the same words. Once: a stranger in between shall have one try.
+   * Exchanges over a stream with the other member what gives both the same words: 7 numbers below 64, which look as in
+   * `safety-words`. Once: a stranger in between shall have one try. Rejects with `words_refused`, and as the stream.
+   *
+   * The words are made of a nonce of each. The first member is held to its own, by its hash, before it sees the other's,
+   * so neither, nor anyone between, can choose nonces by the words that come out.
+   *
    * @param nonce 32 random bytes; for tests
    */
-  function safetyWords(nonce = randomBytes(NONCE_BYTES)): SafetyWords {
-    if (!wordsKey) throw new SheetbendError("invalid_argument", "Words are had once.");
-    const exchange = createSafetyWords(wordsKey, isFirst, nonce);
+  async function safetyWords(
+    { readable, writable }: WordsStream,
+    nonce = randomBytes(NONCE_BYTES),
+  ): Promise<number[]> {
+    const key = wordsKey;
     wordsKey = null;
-    return exchange;
+    if (!key) throw refused("words");
+    const reader = readable.getReader();
+    const writer = writable.getWriter();
+    const say = (kind: number, body: Bytes) => writer.write(join([kind], body));
+
+    async function hear(kind: number): Promise<Bytes> {
+      const { value } = await reader.read();
+      if (value?.[0] !== kind || value.length !== 1 + NONCE_BYTES) throw refused("words");
+      return value.slice(1);
+    }
+
+    let nonces: Bytes;
+    if (isFirst) {
+      await say(COMMIT, await commitment(nonce));
+      nonces = join(nonce, await hear(NONCE));
+      await say(REVEAL, nonce);
+    } else {
+      const promised = await hear(COMMIT);
+      await say(NONCE, nonce);
+      const theirs = await hear(REVEAL);
+      if (toHex(await commitment(theirs)) !== toHex(promised)) throw refused("words");
+      nonces = join(theirs, nonce);
+    }
+    await writer.close();
+    return words(key, nonces);
   }
 
   return {
@@ -242,61 +276,6 @@ function createReplayWindow(): (counter: number) => boolean {
     next = Math.max(next, counter + 1);
     return true;
   };
-}
-
-/**
- * Words that are the same for two members if nobody stands between them: 7 numbers below 64.
- *
- * The words are made of a nonce of each. The first member is held to its own, by its hash, before it sees the other's,
- * so neither, nor anyone between, can choose nonces by the words that come out:
- *
- *     first    start: commit ──>
- *     second   receive: <── nonce
- *     first    receive: reveal ──>, and has `words`
- *     second   receive: has `words`
- *
- * The messages go over the link, reliably and in order. Anything else ends the exchange for good.
- */
-export interface SafetyWords {
-  /** Once the exchange is over. What they look like stands in `safety-words`. */
-  words: readonly number[] | null;
-  /** The message to send first, once; null for the second member, who waits. Rejects with `words_refused`. */
-  start(): Promise<Bytes | null>;
-  /** The message to answer with, if any. Rejects with `words_refused`. */
-  receive(message: Bytes): Promise<Bytes | null>;
-}
-
-function createSafetyWords(key: Bytes, isFirst: boolean, nonce: Bytes): SafetyWords {
-  let theirCommitment = "";
-  /** The kind of the message that must come next; null before `start`. */
-  let expected = isFirst ? null : COMMIT;
-
-  async function start(): Promise<Bytes | null> {
-    if (!isFirst) return null;
-    // A nonce that was revealed must not be committed to again.
-    if (expected !== null) throw refused("words");
-    expected = NONCE;
-    return join([COMMIT], await commitment(nonce));
-  }
-
-  async function receive(message: Bytes): Promise<Bytes | null> {
-    const [kind] = message;
-    const body = message.slice(1);
-    const isExpected = kind === expected && body.length === NONCE_BYTES;
-    expected = NOTHING;
-    if (!isExpected) throw refused("words");
-    if (kind === COMMIT) {
-      theirCommitment = toText(body);
-      expected = REVEAL;
-      return join([NONCE], nonce);
-    }
-    if (kind === REVEAL && toText(await commitment(body)) !== theirCommitment) throw refused("words");
-    exchange.words = await words(key, isFirst ? join(nonce, body) : join(body, nonce));
-    return isFirst ? join([REVEAL], nonce) : null;
-  }
-
-  const exchange: SafetyWords = { words: null, start, receive };
-  return exchange;
 }
 
 /**
