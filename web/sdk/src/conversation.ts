@@ -46,7 +46,7 @@ export function createConversation(mesh: Mesh, self: () => Self, tell: (message:
     return mesh.isSelf(sender) ? self() : (mesh.knownAs(sender) ?? { userId: sender, name });
   }
 
-  function someone(userId: string): Member | Self | null {
+  function someone(userId: string): Member | Self | undefined {
     return userId === self().userId ? self() : mesh.presentAs(userId);
   }
 

@@ -21,39 +21,42 @@ const LOSSY_ID = 2;
 const BUFFERED_BYTES_MAX = 1 << 18;
 const BUFFERED_BYTES_LOW = 1 << 16;
 
-export class DataChannels {
-  readonly #reliable: RTCDataChannel;
-  readonly #lossy: RTCDataChannel;
+export type DataChannels = ReturnType<typeof createDataChannels>;
 
-  constructor(connection: Pick<RTCPeerConnection, "createDataChannel">, port: DataChannelsPort) {
-    this.#reliable = connection.createDataChannel("sheetbend", { negotiated: true, id: RELIABLE_ID });
-    this.#lossy = connection.createDataChannel("sheetbend-lossy", {
-      negotiated: true,
-      id: LOSSY_ID,
-      ordered: false,
-      maxRetransmits: 0,
-    });
-    for (const channel of [this.#reliable, this.#lossy]) {
-      channel.binaryType = "arraybuffer";
-      channel.onmessage = ({ data }) => data instanceof ArrayBuffer && port.frame(new Uint8Array(data));
-    }
-    this.#reliable.bufferedAmountLowThreshold = BUFFERED_BYTES_LOW;
-    this.#reliable.onbufferedamountlow = () => port.ready();
-    this.#reliable.onopen = () => port.opened();
-    this.#reliable.onclose = () => port.closed();
+export function createDataChannels(
+  connection: Pick<RTCPeerConnection, "createDataChannel">,
+  port: DataChannelsPort,
+) {
+  const negotiated = true;
+  const reliable = connection.createDataChannel("sheetbend", { negotiated, id: RELIABLE_ID });
+  const unreliable = connection.createDataChannel("sheetbend-lossy", {
+    negotiated,
+    id: LOSSY_ID,
+    ordered: false,
+    maxRetransmits: 0,
+  });
+  for (const channel of [reliable, unreliable]) {
+    channel.binaryType = "arraybuffer";
+    channel.onmessage = ({ data }) => data instanceof ArrayBuffer && port.frame(new Uint8Array(data));
   }
+  reliable.bufferedAmountLowThreshold = BUFFERED_BYTES_LOW;
+  reliable.onbufferedamountlow = port.ready;
+  reliable.onopen = port.opened;
+  reliable.onclose = port.closed;
 
-  get isReady(): boolean {
-    return this.#reliable.bufferedAmount < BUFFERED_BYTES_MAX;
-  }
+  return {
+    get isReady(): boolean {
+      return reliable.bufferedAmount < BUFFERED_BYTES_MAX;
+    },
 
-  send(frame: Uint8Array<ArrayBuffer>, lossy: boolean): void {
-    const channel = lossy ? this.#lossy : this.#reliable;
-    if (channel.readyState !== "open" || (lossy && channel.bufferedAmount > BUFFERED_BYTES_LOW)) return;
-    try {
-      channel.send(frame);
-    } catch {
-      // Closed, or full, in this moment; the link finds out.
-    }
-  }
+    send(frame: Uint8Array<ArrayBuffer>, lossy: boolean): void {
+      const channel = lossy ? unreliable : reliable;
+      if (channel.readyState !== "open" || (lossy && channel.bufferedAmount > BUFFERED_BYTES_LOW)) return;
+      try {
+        channel.send(frame);
+      } catch {
+        // Closed, or full, in this moment; the link finds out.
+      }
+    },
+  };
 }

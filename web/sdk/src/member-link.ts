@@ -138,13 +138,9 @@ export function createMemberLink(
     "stream-data": ({ stream, data }) => streams.get(stream)?.take(data.slice()),
     "stream-ended": ({ stream }) => streams.get(stream)?.end(),
     "stream-reset": ({ stream }) =>
-      streams
-        .get(stream)
-        ?.failed(new SheetbendError("stream_reset", "The member gave up writing this stream.")),
+      streams.get(stream)?.failed(new SheetbendError("stream_reset", "The member gave it up.")),
     "stream-stopped": ({ stream }) =>
-      streams
-        .get(stream)
-        ?.stopped(new SheetbendError("stream_stopped", "The member wants no more of this stream.")),
+      streams.get(stream)?.stopped(new SheetbendError("stream_stopped", "The member wants no more.")),
     "stream-drained": ({ stream }) => streams.get(stream)?.drained(),
   };
 
@@ -251,7 +247,7 @@ export function createMemberLink(
   }
 
   function abandon(): void {
-    const error = new SheetbendError("delivery_unknown", "The member was lost before it acknowledged this.");
+    const error = new SheetbendError("delivery_unknown");
     for (const { reject } of sent.splice(0)) reject(error);
     for (const stream of streams.values()) {
       stream.failed(error);

@@ -24,9 +24,12 @@ export type NegotiatedConnection = Pick<
   | "onicecandidate"
 >;
 
+/** The browser makes no others by itself. */
+export type OwnDescription = RTCSessionDescription & { type: "offer" | "answer" };
+
 /** What negotiation asks of its owner. */
 export interface NegotiationPort {
-  sendDescription(description: RTCSessionDescription): void;
+  sendDescription(description: OwnDescription): void;
   sendCandidate(candidate: RTCIceCandidateInit): void;
   /** A description will be applied: the last moment to prepare for its tracks. */
   accepting(description: PeerDescription): void;
@@ -68,7 +71,7 @@ export function createNegotiation(connection: NegotiatedConnection, polite: bool
 
     releaseCandidates(): void {
       holdsCandidates = false;
-      if (!isPaused) sendFoundCandidates();
+      sendFoundCandidates();
     },
 
     /** The peer can be reached, again or for the first time. */
@@ -146,11 +149,11 @@ export function createNegotiation(connection: NegotiatedConnection, polite: bool
 
   function sendLocalDescription(): void {
     const { localDescription } = connection;
-    if (localDescription && !isPaused) port.sendDescription(localDescription);
+    if (localDescription && !isPaused) port.sendDescription(localDescription as OwnDescription);
   }
 
   function sendFoundCandidates(): void {
-    unsent.splice(0).forEach(port.sendCandidate);
+    if (negotiation.isReachable) unsent.splice(0).forEach(port.sendCandidate);
   }
 
   /** Browsers tell the end of all by null, which says nothing of whose end it is (RFC 8838, section 8.2). */
@@ -160,8 +163,8 @@ export function createNegotiation(connection: NegotiatedConnection, polite: bool
   }
 
   function found(candidate: RTCIceCandidateInit): void {
-    if (negotiation.isReachable) port.sendCandidate(candidate);
-    else keep(unsent, candidate);
+    keep(unsent, candidate);
+    sendFoundCandidates();
   }
 
   return negotiation;

@@ -6,10 +6,10 @@
  */
 
 import type { MemberConnection } from "./api.js";
-import { DataChannels } from "./data-channels.js";
+import { createDataChannels, type DataChannels } from "./data-channels.js";
 import type { ConnectionStats, Environment } from "./environment.js";
-import { Mending } from "./mending.js";
-import { createNegotiation } from "./negotiation.js";
+import { createMending } from "./mending.js";
+import { createNegotiation, type OwnDescription } from "./negotiation.js";
 import { fingerprintOf, labelOf, type PeerDescription } from "./peer-messages.js";
 
 /**
@@ -24,7 +24,7 @@ export type Opening = "offer" | "wait" | "plain";
 
 /** What a pair tells its owner. */
 export interface PairPort {
-  sendDescription(description: RTCSessionDescription): void;
+  sendDescription(description: OwnDescription): void;
   sendCandidate(candidate: RTCIceCandidateInit): void;
   track(track: MediaStreamTrack, stream: MediaStream, label: string): void;
   /** `state` may have changed. */
@@ -78,11 +78,12 @@ export function createPair(
   let isRestarting = false;
   /** Nothing comes through, whatever the browser says. */
   let isSilent = false;
-  let restartedWellAt = -RESTART_WELL_MS;
+  /** No earlier than then, as long as all is well. */
+  let nextRestartAt = 0;
   let offerTimer = 0;
 
   const negotiation = createNegotiation(connection, polite, { ...port, accepting });
-  const mending = new Mending(environment, () => negotiation.polite, restart);
+  const mending = createMending(environment, () => negotiation.polite, restart);
   connection.ontrack = receiveTrack;
   connection.onsignalingstatechange = tidy;
   connection.onconnectionstatechange = changed;
@@ -153,10 +154,10 @@ export function createPair(
   function openChannels(): void {
     if (channels) return;
     mending.begin(RESTART_AFTER_CONNECTING_MS);
-    channels = new DataChannels(connection, {
+    channels = createDataChannels(connection, {
       opened,
       frame: (frame) => hasEnded || port.frame(frame),
-      ready: () => hasEnded || port.ready(),
+      ready: port.ready,
       closed: end,
     });
   }
@@ -198,12 +199,10 @@ export function createPair(
 
   function receiveTrack({ track, streams, transceiver }: RTCTrackEvent): void {
     if (hasEnded) return;
-    if (!isReceiving) {
-      refuse(transceiver);
-      return;
-    }
-    for (const stream of streams.length > 0 ? streams : [loose(track)])
-      port.track(track, stream, labelOf(labels, stream.id));
+    if (!isReceiving) refuse(transceiver);
+    else
+      for (const stream of streams.length > 0 ? streams : [loose(track)])
+        port.track(track, stream, labelOf(labels, stream.id));
   }
 
   function loose(track: MediaStreamTrack): MediaStream {
@@ -217,6 +216,12 @@ export function createPair(
     else if (transceiver.direction === "recvonly") transceiver.direction = "inactive";
     else return;
     refused.add(transceiver);
+  }
+
+  function allow(transceiver: RTCRtpTransceiver): void {
+    if (transceiver.direction === "sendonly") transceiver.direction = "sendrecv";
+    else if (transceiver.direction === "inactive") transceiver.direction = "recvonly";
+    refused.delete(transceiver);
   }
 
   /** Does nothing if the track is being sent already. */
@@ -318,8 +323,8 @@ export function createPair(
     /** The network has changed: what works may end, and what didn't may work. */
     networkChanged(): void {
       const now = environment.now();
-      if (isWell() && now - restartedWellAt < RESTART_WELL_MS) return;
-      restartedWellAt = now;
+      if (isWell() && now < nextRestartAt) return;
+      nextRestartAt = now + RESTART_WELL_MS;
       mending.hurry();
     },
 
@@ -337,15 +342,8 @@ export function createPair(
     setReceiving(receives: boolean): void {
       if (isReceiving === receives) return;
       isReceiving = receives;
-      if (!receives) {
-        connection.getTransceivers().forEach(refuse);
-        return;
-      }
-      for (const transceiver of refused) {
-        if (transceiver.direction === "sendonly") transceiver.direction = "sendrecv";
-        else if (transceiver.direction === "inactive") transceiver.direction = "recvonly";
-      }
-      refused.clear();
+      if (!receives) connection.getTransceivers().forEach(refuse);
+      else refused.forEach(allow);
     },
 
     addTrack,

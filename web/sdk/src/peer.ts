@@ -1,14 +1,13 @@
 /** A member, as the application sees it: who it is, the link with it, and what its current peer connection says. */
 
-import type { Member, MemberEvents, Path, Sealing, Self } from "./api.js";
+import type { Member, MemberEvents, Path, Permission, Sealing, Self } from "./api.js";
 import { createEmitter } from "./emitter.js";
 import type { Environment } from "./environment.js";
 import { type OwnCode, SheetbendError } from "./errors.js";
 import { createMemberLink, type MemberLink } from "./member-link.js";
 import type { MemberRecord } from "./messages.js";
-import type { Pair } from "./pair.js";
-import { RemoteStreams } from "./remote-streams.js";
-import { permissions } from "./rights.js";
+import type { Opening, Pair } from "./pair.js";
+import { createRemoteStreams } from "./remote-streams.js";
 import type { SealedChannel } from "./sealed-channel.js";
 
 /** What the link with a member needs of the mesh. */
@@ -34,10 +33,12 @@ export interface Peer extends MutableMember {
   readonly link: MemberLink | null;
   /** Its peer connection; another one may take its place. */
   pair: Pair | null;
+  /** How to make the peer connection, if it comes behind the first messages. */
+  opening: Opening | null;
   /** Runs while something must happen by a time: once gone from the room, coming back. */
   timer: number;
-  /** The ids it had before, latest first. */
-  formerIds: readonly string[];
+  /** Those it has and had, latest first. */
+  ids: readonly string[];
   /** Whether we are the polite one towards it. */
   polite: boolean;
   /** Takes what the server says about it. */
@@ -59,8 +60,10 @@ export interface Peer extends MutableMember {
   look(): void;
 }
 
+/** The rights of a member of which the server says nothing. */
+const ORDINARY: readonly Permission[] = ["publish", "subscribe", "message"];
 /** Enough for messages of the history that are still to be delivered. */
-const FORMER_IDS_MAX = 16;
+const IDS_MAX = 17;
 /** From there on the relay had better be given no more for now: it delays what is said in the room. */
 const RELAY_BYTES_MAX = 1 << 17;
 /** A TURN server at the other end is known by its candidate, which may come after the path is there. */
@@ -74,10 +77,10 @@ export function createPeer(
 ): Peer {
   const events = createEmitter<MemberEvents>();
   const { emit } = events;
-  const streams = new RemoteStreams({
-    added: (...values) => emit("track", ...values),
-    removed: (...values) => emit("streamremoved", ...values),
-  });
+  const streams = createRemoteStreams(
+    (...values) => emit("track", ...values),
+    (...values) => emit("streamremoved", ...values),
+  );
   const link =
     port &&
     createMemberLink(environment, port.isFirst, (stream) => channel()?.safetyWords(stream), {
@@ -114,8 +117,9 @@ export function createPeer(
     sealing: port?.sealing ?? null,
     link,
     pair: null,
+    opening: null,
     timer: 0,
-    formerIds: [],
+    ids: [record.userId],
     safetyWords: null,
     connection: "connecting",
     path: null,
@@ -145,15 +149,14 @@ export function createPeer(
       const before = shown;
       shown = shownOf(record);
       if (before === shown) return;
-      if (peer.userId !== record.userId)
-        peer.formerIds = [peer.userId, ...peer.formerIds].slice(0, FORMER_IDS_MAX);
+      peer.ids = [...new Set([record.userId, ...peer.ids])].slice(0, IDS_MAX);
       Object.assign(peer, personOf(record));
       enforceRights();
       emit("update");
     },
 
     enforceRights,
-    receiveTrack: (...values) => streams.add(...values),
+    receiveTrack: streams.add,
 
     disconnect,
 
@@ -239,8 +242,8 @@ export function createPeer(
 
 /** Who the server says somebody is. */
 export function personOf(record: MemberRecord): Self {
-  const { userId, name, attributes, muted = false, subject = null } = record;
-  return { userId, name, attributes, can: permissions(record), muted, subject };
+  const { userId, name, attributes, can = ORDINARY, muted = false, subject = null } = record;
+  return { userId, name, attributes, can: new Set(can), muted, subject };
 }
 
 /** All that the application can see of a record. */

@@ -5,107 +5,98 @@ import { SheetbendError } from "./errors.js";
 import type { Pair } from "./pair.js";
 import { isLabel, LABEL_CHARS_MAX, STREAMS_MAX } from "./peer-messages.js";
 
-export class Publisher {
+/** @param pairs those that may have what we publish */
+export function createPublisher(pairs: () => Pair[]) {
   /** Kept apart from the streams, which the application may change under our hands. */
-  readonly #tracks = new Map<Publication, Set<MediaStreamTrack>>();
-  readonly #pairs: () => Pair[];
-
-  /** @param pairs those that may have what we publish */
-  constructor(pairs: () => Pair[]) {
-    this.#pairs = pairs;
-  }
-
-  get publications(): Publication[] {
-    return [...this.#tracks.keys()];
-  }
+  const published = new Map<Publication, Set<MediaStreamTrack>>();
 
   /** @throws SheetbendError `invalid_argument` */
-  publish(stream: MediaStream, label: string): Publication {
-    if (!isLabel(label)) throw invalid(`A label has 1 to ${LABEL_CHARS_MAX} characters.`);
-    if (this.publications.length >= STREAMS_MAX)
-      throw invalid(`At most ${STREAMS_MAX} streams can be published.`);
-    if (this.publications.some((publication) => publication.stream === stream))
-      throw invalid("The stream is published already.");
-    for (const track of stream.getTracks()) this.#requireUnpublished(track);
+  function publish(stream: MediaStream, label: string): Publication {
+    require(isLabel(label), `A label has 1 to ${LABEL_CHARS_MAX} characters.`);
+    require(published.size < STREAMS_MAX, `At most ${STREAMS_MAX} streams can be published.`);
+    for (const known of published.keys())
+      require(known.stream !== stream, "The stream is published already.");
+    const tracks = new Set(stream.getTracks());
+    tracks.forEach(requireUnpublished);
+
     const publication: Publication = {
       stream,
       label,
-      addTrack: (track) => this.#addTrack(publication, track),
-      removeTrack: (track) => this.#removeTrack(publication, track),
-      replaceTrack: (oldTrack, newTrack) => this.#replaceTrack(publication, oldTrack, newTrack),
-      unpublish: () => this.#unpublish(publication),
+
+      addTrack(track) {
+        require(published.has(publication), "It is not published any more.");
+        requireUnpublished(track);
+        tracks.add(track);
+        stream.addTrack(track);
+        give(track);
+      },
+
+      removeTrack(track) {
+        if (!tracks.delete(track)) return;
+        stream.removeTrack(track);
+        takeBack(track);
+      },
+
+      async replaceTrack(oldTrack, newTrack) {
+        const isAlike = tracks.has(oldTrack) && oldTrack.kind === newTrack.kind;
+        require(isAlike, "Only a published track can be replaced, by one of its kind.");
+        if (oldTrack === newTrack) return;
+        requireUnpublished(newTrack);
+        tracks.delete(oldTrack);
+        tracks.add(newTrack);
+        stream.removeTrack(oldTrack);
+        stream.addTrack(newTrack);
+        await Promise.all(pairs().map((pair) => pair.replaceTrack(oldTrack, newTrack)));
+      },
+
+      unpublish() {
+        published.delete(publication);
+        tracks.forEach(takeBack);
+        tracks.clear();
+      },
     };
-    this.#tracks.set(publication, new Set(stream.getTracks()));
-    for (const pair of this.#pairs()) this.#give(pair, publication);
+
+    function give(track: MediaStreamTrack): void {
+      for (const pair of pairs()) pair.addTrack(track, stream);
+    }
+
+    published.set(publication, tracks);
+    tracks.forEach(give);
     return publication;
   }
 
-  /** A pair was made, or what it may have has changed: it gets everything, or nothing any more. */
-  review(pair: Pair, isAllowed: boolean): void {
-    for (const [publication, tracks] of this.#tracks) {
-      if (isAllowed) this.#give(pair, publication);
-      else for (const track of tracks) pair.removeTrack(track);
-    }
-  }
-
-  /** Labels by stream id, to send with a session description. */
-  labels(): { [streamId: string]: string } {
-    return Object.fromEntries(this.publications.map(({ stream, label }) => [stream.id, label]));
-  }
-
-  #give(pair: Pair, publication: Publication): void {
-    for (const track of this.#tracks.get(publication) ?? []) pair.addTrack(track, publication.stream);
-  }
-
-  #addTrack(publication: Publication, track: MediaStreamTrack): void {
-    const tracks = this.#tracks.get(publication);
-    if (!tracks) throw invalid("It is not published any more.");
-    this.#requireUnpublished(track);
-    tracks.add(track);
-    publication.stream.addTrack(track);
-    for (const pair of this.#pairs()) pair.addTrack(track, publication.stream);
-  }
-
-  #removeTrack(publication: Publication, track: MediaStreamTrack): void {
-    if (!this.#tracks.get(publication)?.delete(track)) return;
-    publication.stream.removeTrack(track);
-    for (const pair of this.#pairs()) pair.removeTrack(track);
-  }
-
-  async #replaceTrack(
-    publication: Publication,
-    oldTrack: MediaStreamTrack,
-    newTrack: MediaStreamTrack,
-  ): Promise<void> {
-    const { stream } = publication;
-    const tracks = this.#tracks.get(publication);
-    if (!tracks?.has(oldTrack) || oldTrack.kind !== newTrack.kind) {
-      throw invalid("Only a published track can be replaced, by one of its kind.");
-    }
-    if (oldTrack === newTrack) return;
-    this.#requireUnpublished(newTrack);
-    tracks.delete(oldTrack);
-    tracks.add(newTrack);
-    stream.removeTrack(oldTrack);
-    stream.addTrack(newTrack);
-    await Promise.all(this.#pairs().map((pair) => pair.replaceTrack(oldTrack, newTrack)));
-  }
-
-  #unpublish(publication: Publication): void {
-    for (const track of this.#tracks.get(publication) ?? []) {
-      for (const pair of this.#pairs()) pair.removeTrack(track);
-    }
-    this.#tracks.delete(publication);
+  function takeBack(track: MediaStreamTrack): void {
+    for (const pair of pairs()) pair.removeTrack(track);
   }
 
   /** A peer connection sends a track once. */
-  #requireUnpublished(track: MediaStreamTrack): void {
-    if ([...this.#tracks.values()].some((tracks) => tracks.has(track))) {
-      throw invalid("The track is published already.");
-    }
+  function requireUnpublished(track: MediaStreamTrack): void {
+    for (const tracks of published.values()) require(!tracks.has(track), "The track is published already.");
   }
+
+  return {
+    get publications(): Publication[] {
+      return [...published.keys()];
+    },
+
+    publish,
+
+    /** A pair was made, or what it may have has changed: it gets everything, or nothing any more. */
+    review(pair: Pair, isAllowed: boolean): void {
+      for (const [{ stream }, tracks] of published) {
+        for (const track of tracks) {
+          if (isAllowed) pair.addTrack(track, stream);
+          else pair.removeTrack(track);
+        }
+      }
+    },
+
+    /** Labels by stream id, to send with a session description. */
+    labels: (): { [streamId: string]: string } =>
+      Object.fromEntries([...published.keys()].map(({ stream, label }) => [stream.id, label])),
+  };
 }
 
-function invalid(message: string): SheetbendError {
-  return new SheetbendError("invalid_argument", message);
+function require(holds: boolean, otherwise: string): void {
+  if (!holds) throw new SheetbendError("invalid_argument", otherwise);
 }

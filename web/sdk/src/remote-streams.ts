@@ -3,44 +3,36 @@
 import type { RemoteStream } from "./api.js";
 import { STREAMS_MAX } from "./peer-messages.js";
 
-/** What changed. */
-export interface RemoteStreamsPort {
-  added(track: MediaStreamTrack, stream: MediaStream, label: string): void;
-  removed(stream: MediaStream, label: string): void;
-}
+export function createRemoteStreams(
+  added: (track: MediaStreamTrack, stream: MediaStream, label: string) => void,
+  removed: (stream: MediaStream, label: string) => void,
+) {
+  const byId = new Map<string, RemoteStream>();
 
-export class RemoteStreams {
-  readonly byId = new Map<string, RemoteStream>();
-  readonly #port: RemoteStreamsPort;
-
-  constructor(port: RemoteStreamsPort) {
-    this.#port = port;
+  function remove({ stream, label }: RemoteStream): void {
+    if (byId.get(stream.id)?.stream !== stream) return;
+    byId.delete(stream.id);
+    removed(stream, label);
   }
 
-  /** Takes a track. Streams beyond 16 a member are left out. */
-  add(track: MediaStreamTrack, stream: MediaStream, label: string): void {
-    const known = this.byId.get(stream.id);
-    if (!known && this.byId.size >= STREAMS_MAX) return;
-    if (known?.stream !== stream) this.#watch(stream, label);
-    this.#port.added(track, stream, label);
-  }
+  return {
+    byId,
 
-  /** The peer connection is gone, and its streams with it. */
-  clear(): void {
-    for (const { stream } of [...this.byId.values()]) this.#remove(stream);
-  }
+    /** Takes a track. Streams beyond 16 a member are left out. */
+    add(track: MediaStreamTrack, stream: MediaStream, label: string): void {
+      const known = byId.get(stream.id);
+      if (!known && byId.size >= STREAMS_MAX) return;
+      if (known?.stream !== stream) {
+        const remote = { stream, label };
+        byId.set(stream.id, remote);
+        stream.addEventListener("removetrack", () => stream.getTracks().length || remove(remote));
+      }
+      added(track, stream, label);
+    },
 
-  #watch(stream: MediaStream, label: string): void {
-    this.byId.set(stream.id, { stream, label });
-    stream.addEventListener("removetrack", () => {
-      if (stream.getTracks().length === 0) this.#remove(stream);
-    });
-  }
-
-  #remove(stream: MediaStream): void {
-    const known = this.byId.get(stream.id);
-    if (known?.stream !== stream) return;
-    this.byId.delete(stream.id);
-    this.#port.removed(stream, known.label);
-  }
+    /** The peer connection is gone, and its streams with it. */
+    clear(): void {
+      [...byId.values()].forEach(remove);
+    },
+  };
 }

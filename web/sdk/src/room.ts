@@ -17,7 +17,7 @@ import { createEmitter } from "./emitter.js";
 import type { Environment } from "./environment.js";
 import { SheetbendError } from "./errors.js";
 import { createLobby } from "./lobby.js";
-import { Mesh } from "./mesh.js";
+import { createMesh } from "./mesh.js";
 import {
   type Forwarded,
   type IceServers,
@@ -35,7 +35,7 @@ import {
   type Welcome,
 } from "./messages.js";
 import { type Peer, personOf } from "./peer.js";
-import { Publisher } from "./publisher.js";
+import { createPublisher } from "./publisher.js";
 import { fullJitter } from "./reconnect-policy.js";
 import { createRequests, NOWHERE, type Request } from "./requests.js";
 import { createSignalling } from "./signalling.js";
@@ -90,13 +90,13 @@ export function enterRoom(
     { policy, token, features: [RELAY], relayOnly: isRelayOnly || undefined },
     { greeted, welcomed, received, frame: (frame) => mesh.receive(frame), lost, ended: close },
   );
-  const publisher = new Publisher(() =>
+  const publisher = createPublisher(() =>
     [...mesh.members.values()].flatMap((peer) => (mayHave(peer) && peer.pair) || []),
   );
-  const mesh = new Mesh(environment, {
+  const mesh = createMesh(environment, {
     ...signalling,
     signal,
-    labels: () => publisher.labels(),
+    labels: publisher.labels,
     review,
     member: (peer) => announce("member", peer),
     left: (peer, reason) => announce("left", peer, reason),
