@@ -252,13 +252,8 @@ export function createMesh(environment: Environment, port: MeshPort) {
     environment.clearTimeout(returnTimer);
     for (const { timer } of newcomers.values()) environment.clearTimeout(timer);
     for (const channel of channels.values()) channel.close();
-    for (const peer of members.values()) {
-      peer.close("closed");
-    }
-    channels.clear();
-    newcomers.clear();
-    present.clear();
-    members.clear();
+    for (const peer of members.values()) peer.close("closed");
+    for (const each of [channels, newcomers, present, members]) each.clear();
   }
 
   function find(isWho: (peer: Peer) => boolean): Peer | undefined {

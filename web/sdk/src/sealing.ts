@@ -247,8 +247,6 @@ async function createSeal(output: Bytes, isFirst: boolean) {
   }
 
   return {
-    /** Whether our `key` is the smaller one, as text. */
-    isFirst,
     seal,
     open,
     bind,

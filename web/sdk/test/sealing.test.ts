@@ -81,11 +81,6 @@ describe.each(vectors.pairs.map((pair) => [pair.name, pair] as const))("%s", (_n
     expect([await first, await second]).toEqual([pair.words.words, pair.words.words]);
     expect(said).toEqual(pair.words.messages);
   });
-
-  test("who is first", async () => {
-    const { first, second } = await both(pair);
-    expect([first.isFirst, second.isFirst]).toEqual([true, false]);
-  });
 });
 
 test.each(vectors.frames)("a frame: $name", async ({ opened, sealed, aad, code }) => {

@@ -645,10 +645,6 @@ export function createLink({ isFirst }: { isFirst: boolean }) {
     get path(): PathName | null {
       return active?.name ?? null;
     },
-    /** Of messages that wait to be sent. */
-    get pendingBytes(): number {
-      return outgoing.messagesBytes;
-    },
     nextDeadline,
     pathUp,
     pathDown,
